@@ -1,0 +1,49 @@
+# Graytrace: the commands a developer and a newcomer need.
+#   make install   an environment in .venv      make demo    three phantom patients, measured and true change
+#   make test      the whole test suite         make check   style, types, spelling, import rules, Snakemake's lint
+#   make bench     accuracy and cost            make clean   remove what the commands above made
+SHELL := bash
+PYTHON ?= python3.11
+BIN := .venv/bin
+INSTALLED := .venv/.installed
+
+.DEFAULT_GOAL := install
+.PHONY: install demo test check bench lock clean
+
+install: $(INSTALLED)
+
+$(INSTALLED): pyproject.toml requirements/dev.txt
+	$(PYTHON) -m venv --clear .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	touch $@
+
+demo: install
+	$(BIN)/graytrace demo demo
+
+test: install
+	$(BIN)/pytest
+
+check: install
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/snakefmt --check Snakefile pipeline/rules
+	$(BIN)/codespell
+	$(BIN)/lint-imports
+	$(BIN)/snakemake --lint
+
+bench: install
+	$(BIN)/python benchmarks/run.py
+
+# One version of each package for every Python that is supported: the same input shall give the same number.
+lock: install
+	for list in runtime dev; do \
+	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
+	    --no-header --output-file requirements/$$list.txt requirements/$$list.in || exit 1; \
+	done
+
+clean:
+	rm -rf .venv .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo results build
+	find . -name __pycache__ -type d -prune -exec rm -rf {} +
+	rm -rf *.egg-info
