@@ -1,0 +1,1 @@
+"""NIfTI files: the only place that opens, judges or writes them."""
