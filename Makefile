@@ -5,6 +5,7 @@
 SHELL := bash
 PYTHON ?= python3.11
 BIN := .venv/bin
+PACKAGES := .venv/.packages
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := install
@@ -12,9 +13,12 @@ INSTALLED := .venv/.installed
 
 install: $(INSTALLED)
 
-$(INSTALLED): pyproject.toml requirements/dev.txt
-	$(PYTHON) -m venv --clear .venv
+$(PACKAGES): requirements/dev.txt
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	touch $@
+
+$(INSTALLED): $(PACKAGES) pyproject.toml
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
 	touch $@
 

@@ -21,7 +21,7 @@ _TISSUES = (("cortex", "cerebellar_cortex"), ("deep_gray",), ("white_matter", "b
 class TissueLoss:
     """Change of volume between the visits that is asked for, percent; a loss is negative.
 
-    What is rendered comes within a few hundredths of it; the truth is what was rendered.
+    What is rendered comes within a tenth of a point at 1 mm; the truth is what was rendered.
     """
 
     cortex_percent: float = 0.0

@@ -27,7 +27,9 @@ SURROUNDINGS = (
 )  # fmt: skip
 LOWEST_MM, HIGHEST_MM = (-90.0, -126.0, -134.0), (90.0, 114.0, 102.0)
 
-_ENVELOPE_MM = 13.0  # from the inner face of the skull to the skin, before each phantom's own thickness
+_ENVELOPE_MM = 16.0  # from the inner face of the skull to the skin, before each phantom's own thickness
+_SKULL_DETAIL_MM = 2.0  # the inner face of the skull is smooth: its distance need not be computed finer
+_FISSURE_MM = 12.0  # how far the outline of the brain is closed over fissures
 _MAP_MM = 1  # nilearn ships the maps at this resolution
 
 
@@ -127,13 +129,13 @@ def _split_structures(
 
 def _outside_brain_mm(brain: NDArray[np.float32], grid: Grid) -> NDArray[np.float32]:
     """Signed distance to the outline of the brain, closed over fissures, smooth as a skull is."""
-    coarse_mm = 2.0
-    step = max(round(coarse_mm / grid.voxel_mm), 1)
-    mask = brain[::step, ::step, ::step] > 0.5
-    reach = round(12 / coarse_mm)
-    padded = np.pad(mask, reach)
-    near = ndimage.distance_transform_edt(~padded) * coarse_mm < 12
-    closed = (ndimage.distance_transform_edt(near) * coarse_mm > 12)[tuple(slice(reach, -reach) for _ in range(3))]
+    step = max(round(_SKULL_DETAIL_MM / grid.voxel_mm), 1)
+    coarse_mm = step * grid.voxel_mm
+    reach = int(np.ceil(_FISSURE_MM / coarse_mm)) + 1
+    mask = np.pad(brain[::step, ::step, ::step] > 0.5, reach)
+    near = ndimage.distance_transform_edt(~mask) * coarse_mm < _FISSURE_MM
+    closed = ndimage.distance_transform_edt(near) * coarse_mm > _FISSURE_MM
+    closed = closed[(slice(reach, -reach),) * 3]
     distance = (ndimage.distance_transform_edt(~closed) - ndimage.distance_transform_edt(closed)) * coarse_mm
     distance = ndimage.gaussian_filter(distance.astype(np.float32), 1.0)
     if step == 1:
