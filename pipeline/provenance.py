@@ -89,8 +89,8 @@ def package_versions(*distributions: str) -> dict[str, str]:
 def code_fingerprint(*modules: str) -> str:
     """Digest of the code behind modules of this package: theirs and what they import of it, data files included.
 
-    Snakemake sees a change of a rule, not of a module that the rule's command imports; this digest as a parameter of the
-    rule makes it see both. Comments and layout do not count.
+    Snakemake sees a change of a rule, not of a module that the rule's command imports; this digest as a parameter of
+    the rule makes it see both. Comments and layout do not count.
 
     Parameters
     ----------

@@ -73,9 +73,10 @@ class Record:
         output = self.outputs[name]
         path = output_dir / output.path
         if not path.is_file() or file_sha256(path) != output.sha256:
+            record = record_path(output_dir, self.participant_id, self.visits, self.step)
             raise PipelineError(
                 f"{path} is not the file that {self.step} wrote for {self.participant_id}: it was removed or changed. "
-                f"Delete {record_path(output_dir, self.participant_id, self.visits, self.step)} and run again to make it anew."
+                f"Delete {record} and run again to make it anew."
             )
         return path
 

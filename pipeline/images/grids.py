@@ -21,7 +21,7 @@ class Volume:
 
 def voxel_sizes_mm(voxel_to_ras: np.ndarray) -> np.ndarray:
     """(3,) edge lengths of a voxel."""
-    return np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    return np.asarray(np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0))
 
 
 def voxel_volume_mm3(voxel_to_ras: np.ndarray) -> float:

@@ -1,10 +1,9 @@
 """Which affine of a NIfTI header to believe.
 
-The rule: where qform and sform agree, the sform counts. Where only one can be right (the other is singular, not finite or
-gives other voxel sizes than pixdim), that one counts, with a sentence. Where both could be right and only place the same
-voxels elsewhere (no axis changes its direction), volumes do not depend on the choice: the qform, which scanners write,
-counts, with a sentence. Where they disagree about voxel sizes or directions the scan is refused: a human has to say
-which is right.
+The rule: where qform and sform agree, the sform counts. Where only one can be right (the other is singular, sheared or
+not finite), that one counts, with a sentence. Where both could be right and only place the same voxels elsewhere (no
+axis changes its direction), volumes do not depend on the choice: the qform, which scanners write, counts, with a
+sentence. Where they disagree about voxel sizes or directions the scan is refused: a human has to say which is right.
 """
 
 from __future__ import annotations
@@ -18,7 +17,7 @@ from pipeline.errors import ImageError
 from pipeline.images.grids import corner_distance_mm, orientation, voxel_sizes_mm, voxel_volume_mm3
 from pipeline.records import Flag
 
-# Both forms are stored in single precision and the qform as a quaternion: corners of real scans differ by up to 0.05 mm.
+# Single precision, and the qform is a quaternion: corners of real scans differ by up to 0.05 mm.
 ROUNDING_MM = 0.1
 # Rounded voxel sizes in pixdim (0.91 for 0.9102) are no contradiction.
 SIZE_TOLERANCE = 0.01
@@ -36,7 +35,7 @@ class Form:
         """Why this affine cannot be right, None when it can."""
         if self.affine is None or not np.isfinite(self.affine).all():
             return f"the {self.name} is not a finite matrix"
-        if voxel_volume_mm3(self.affine) < 1e-6:  # noqa: PLR2004 - a voxel of a micrometre's edge is none
+        if voxel_volume_mm3(self.affine) < 1e-6:
             return f"the {self.name} is singular"
         sizes = voxel_sizes_mm(self.affine)
         if not np.allclose(sizes, pixdim_mm, rtol=SIZE_TOLERANCE):
@@ -69,7 +68,11 @@ def choose_affine(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[np.
     faults = {form.name: form.fault(pixdim_mm) for form in coded}
     usable = [form for form in coded if faults[form.name] is None and form.affine is not None]
     if not usable:
-        code = "header_contradiction" if all(" gives voxels " in str(fault) for fault in faults.values()) else "header_invalid"
+        code = (
+            "header_contradiction"
+            if all(" gives voxels " in str(fault) for fault in faults.values())
+            else "header_invalid"
+        )
         raise ImageError(code, f"The header contradicts itself: {'; '.join(map(str, faults.values()))}.")
     if len(usable) == 1:
         return _only_one(usable[0], coded, faults)
@@ -86,7 +89,9 @@ def _qform(header: nib.Nifti1Header) -> Form:
 def _uncoded(header: nib.Nifti1Header, pixdim_mm: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
     if not np.isfinite(pixdim_mm).all() or (pixdim_mm <= 0).any():
         raise ImageError("header_invalid", f"The header has no affine and voxel sizes of {_mm(pixdim_mm)}.")
-    message = "The header says nothing of position and direction (qform_code and sform_code are 0): axes are taken as stored."
+    message = (
+        "The header says nothing of position and direction (qform_code and sform_code are 0): axes are taken as stored."
+    )
     return header.get_base_affine(), [Flag("header_repaired", message)]
 
 
@@ -106,14 +111,17 @@ def _choose_of_two(qform: Form, sform: Form, shape: tuple[int, ...]) -> tuple[np
     apart_mm = corner_distance_mm(qform.affine, sform.affine, shape)
     if apart_mm <= ROUNDING_MM:
         return sform.affine, []
-    directions = [orientation(form.affine) for form in (qform, sform)]
+    directions = [orientation(qform.affine), orientation(sform.affine)]
     if directions[0] != directions[1]:
         raise ImageError(
             "header_contradiction",
             f"The header contradicts itself: the qform's axes are {directions[0]}, the sform's {directions[1]}. "
             "Find out which is right (left and right may be swapped) and write it into both.",
         )
-    message = f"qform and sform place the scan {apart_mm:.1f} mm apart, with the same voxel sizes and directions; the qform is used."
+    message = (
+        f"qform and sform place the scan {apart_mm:.1f} mm apart, with the same voxel sizes and directions; "
+        "the qform is used."
+    )
     return qform.affine, [Flag("header_repaired", message)]
 
 

@@ -67,7 +67,7 @@ def read_volume(path: Path) -> Volume:
     """
     image = _open(path)
     data = _data(image, path)
-    if data.ndim != 3:  # noqa: PLR2004 - an image in space
+    if data.ndim != 3:
         raise ImageError("not_3d", f"{path.name} has shape {image.shape}: expected three axes.")
     return Volume(data, np.asarray(image.affine, dtype=float))
 
@@ -91,7 +91,7 @@ def read_mask(path: Path, *, like: Volume | None = None) -> Volume:
             "mask_grid",
             f"{path.name} is not on the scan's grid: it has {describe_grid(volume)}, the scan {describe_grid(like)}.",
         )
-    return Volume(volume.data > 0.5, volume.voxel_to_ras)  # noqa: PLR2004 - masks are 0 and 1
+    return Volume(volume.data > 0.5, volume.voxel_to_ras)
 
 
 def read_scan(path: Path) -> Scan:
@@ -141,7 +141,9 @@ def _data(image: nib.Nifti1Image, path: Path) -> np.ndarray:
     try:
         return np.asarray(image.dataobj, dtype=np.float32)
     except (EOFError, OSError, ValueError, zlib.error, gzip.BadGzipFile) as error:
-        raise ImageError("truncated", f"{path.name} is damaged or ends too early: {_first_line(error)}. Copy it again.") from error
+        raise ImageError(
+            "truncated", f"{path.name} is damaged or ends too early: {_first_line(error)}. Copy it again."
+        ) from error
 
 
 def _first_line(error: Exception) -> str:
@@ -150,13 +152,16 @@ def _first_line(error: Exception) -> str:
 
 def _check_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     """The three axes of a scan; further axes of length one are dropped."""
-    if len(shape) < 3 or any(side != 1 for side in shape[3:]):  # noqa: PLR2004 - an image in space
+    if len(shape) < 3 or any(side != 1 for side in shape[3:]):
         raise ImageError(
-            "not_3d", f"The scan has shape {tuple(map(int, shape))}: expected one 3D volume. Choose one or average them first."
+            "not_3d",
+            f"The scan has shape {tuple(map(int, shape))}: expected one 3D volume. Choose one or average them first.",
         )
     sides = (int(shape[0]), int(shape[1]), int(shape[2]))
     if max(sides) > MAX_SIDE or np.prod(sides, dtype=float) > MAX_VOXELS:
-        raise ImageError("too_large", f"The scan has shape {sides}: more than {MAX_VOXELS} voxels or {MAX_SIDE} along an axis.")
+        raise ImageError(
+            "too_large", f"The scan has shape {sides}: more than {MAX_VOXELS} voxels or {MAX_SIDE} along an axis."
+        )
     return sides
 
 
@@ -164,12 +169,18 @@ def _check_sizes(shape: tuple[int, int, int], voxel_to_ras: np.ndarray) -> None:
     sizes = voxel_sizes_mm(voxel_to_ras)
     if sizes.min() < VOXEL_EDGE_MM[0] or sizes.max() > VOXEL_EDGE_MM[1]:
         named = " x ".join(f"{size:.4g}" for size in sizes)
-        raise ImageError("header_invalid", f"Voxels of {named} mm: expected edges of {VOXEL_EDGE_MM[0]} to {VOXEL_EDGE_MM[1]} mm.")
+        raise ImageError(
+            "header_invalid", f"Voxels of {named} mm: expected edges of {VOXEL_EDGE_MM[0]} to {VOXEL_EDGE_MM[1]} mm."
+        )
     extent = sizes * shape
     if extent.min() < FIELD_OF_VIEW_MM[0]:
-        raise ImageError("too_small", f"The field of view is only {extent.min():.0f} mm along an axis: a brain does not fit.")
+        raise ImageError(
+            "too_small", f"The field of view is only {extent.min():.0f} mm along an axis: a brain does not fit."
+        )
     if extent.max() > FIELD_OF_VIEW_MM[1]:
-        raise ImageError("header_invalid", f"The field of view is {extent.max():.0f} mm: the voxel sizes cannot be right.")
+        raise ImageError(
+            "header_invalid", f"The field of view is {extent.max():.0f} mm: the voxel sizes cannot be right."
+        )
 
 
 def _repair_intensities(data: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
@@ -181,11 +192,15 @@ def _repair_intensities(data: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
         if count > MAX_NOT_FINITE_FRACTION * data.size:
             raise ImageError("not_finite", f"{count} of {data.size} voxels are not finite (NaN or infinite).")
         data = _fill_from_neighbours(data, wrong)
-        flags.append(Flag("not_finite_repaired", f"{count} voxels were not finite and took the mean of their neighbours."))
+        flags.append(
+            Flag("not_finite_repaired", f"{count} voxels were not finite and took the mean of their neighbours.")
+        )
     negative = data < 0
     count = int(np.count_nonzero(negative))
     if count > MAX_NEGATIVE_FRACTION * data.size:
-        raise ImageError("negative", f"{count} of {data.size} voxels are negative: expected intensities as the scanner wrote them.")
+        raise ImageError(
+            "negative", f"{count} of {data.size} voxels are negative: expected intensities as the scanner wrote them."
+        )
     if count:
         data = np.where(negative, np.float32(0), data)
         flags.append(Flag("negative_clipped", f"{count} voxels were negative and are taken as 0."))
@@ -196,7 +211,7 @@ def _fill_from_neighbours(data: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     """Mean of the finite voxels of the 3 x 3 x 3 neighbourhood, 0 where there is none."""
     finite = np.where(wrong, 0, data).astype(np.float32)
     weight = ndimage.uniform_filter((~wrong).astype(np.float32), 3)
-    mean = np.divide(ndimage.uniform_filter(finite, 3), weight, out=np.zeros_like(finite), where=weight > 1e-3)  # noqa: PLR2004
+    mean = np.divide(ndimage.uniform_filter(finite, 3), weight, out=np.zeros_like(finite), where=weight > 1e-3)
     return np.where(wrong, mean, data)
 
 

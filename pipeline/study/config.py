@@ -108,8 +108,8 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
     content : mapping
         The merged configuration, as Snakemake gives it.
     config_files : sequence of Path
-        The files that it was merged from, later ones over earlier ones, the defaults first. A relative path is relative to the last file
-        that names it; a path given on the command line is relative to the working directory.
+        The files that it was merged from, later ones over earlier ones, the defaults first. A relative path is relative
+        to the last file that names it; a path given on the command line is relative to the working directory.
 
     Raises
     ------
@@ -128,7 +128,9 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
     if "exclusions" in paths:
         raise ConfigError("study.exclusions is not available in this version: set it to null.")
     if any(brace in str(paths["output_dir"]) for brace in "{}"):
-        raise ConfigError(f"study.output_dir: {paths['output_dir']} has a brace in it, which Snakemake takes for a wildcard.")
+        raise ConfigError(
+            f"study.output_dir: {paths['output_dir']} has a brace in it, which Snakemake takes for a wildcard."
+        )
     return Config(
         bids_dir=paths.get("bids_dir"),
         output_dir=paths["output_dir"],
@@ -149,17 +151,20 @@ def _faults(content: Mapping[str, Any]) -> list[str]:
 
 
 def _sentences(error: ValidationError, schema: Mapping[str, Any]) -> Iterable[str]:
+    violated: Any = error.schema
+    expected: Any = error.validator_value
+    found: Any = error.instance
     where = ".".join(str(part) for part in error.absolute_path)
     if error.validator == "additionalProperties":
-        known = list(error.schema["properties"])  # type: ignore[index, call-overload]
-        for key in sorted(set(map(str, error.instance)) - set(known)):
+        known = list(violated["properties"])
+        for key in sorted(set(map(str, found)) - set(known)):
             yield f"{_join(where, key)}: no such key{_suggestion(key, where, known, schema)}"
     elif error.validator == "type":
-        expected = error.validator_value if isinstance(error.validator_value, str) else " or ".join(error.validator_value)
-        quotes = " Write it in quotes." if "string" in expected and isinstance(error.instance, int | float) else ""
-        yield f"{where}: expected {expected}, got {error.instance!r}.{quotes}"
+        kinds = [expected] if isinstance(expected, str) else expected
+        quotes = " Write it in quotes." if "string" in kinds and isinstance(found, int | float) else ""
+        yield f"{where}: expected {' or '.join(kinds)}, got {found!r}.{quotes}"
     elif error.validator == "pattern":
-        yield f"{where}: {error.instance!r} is no BIDS label (letters and digits only, with or without ses- in front)."
+        yield f"{where}: {found!r} is no BIDS label (letters and digits only, with or without ses- in front)."
     else:
         yield f"{where or 'the whole'}: {error.message}."
 
@@ -169,7 +174,9 @@ def _suggestion(key: str, where: str, known: list[str], schema: Mapping[str, Any
     near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
     if near:
         return f". Did you mean {_join(where, near[0])}?"
-    elsewhere = {inner: name for name, section in schema["properties"].items() for inner in section.get("properties", {})}
+    elsewhere = {
+        inner: name for name, section in schema["properties"].items() for inner in section.get("properties", {})
+    }
     near = difflib.get_close_matches(key, list(elsewhere), n=1, cutoff=0.6)
     if near:
         return f". Did you mean {elsewhere[near[0]]}.{near[0]}?"
@@ -182,11 +189,12 @@ def _join(where: str, key: str) -> str:
 
 def _anchor(key: str, value: str, named: Sequence[tuple[Path, Mapping[str, Any]]]) -> Path:
     """Absolute path of a value: relative to the last file that gives it, else to the working directory."""
+    named_path = Path(value).expanduser()
     for file, content in reversed(named):
         section = content.get("study")
         if isinstance(section, Mapping) and section.get(key) == value:
-            return (file.resolve().parent / Path(value).expanduser()).resolve()
-    return Path(value).expanduser().resolve()
+            return (file.resolve().parent / named_path).resolve()
+    return named_path.resolve()
 
 
 def _lesion_folder(value: str | None, paths: Mapping[str, Path]) -> Path | None:

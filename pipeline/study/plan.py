@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import functools
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
@@ -123,6 +123,20 @@ class Plan:
         """The step whose image is segmented: lesions are filled where there is a mask."""
         return "fill_lesions" if self.scan(participant, visit).lesion_mask else "correct_bias"
 
+    def scan_record(self, participant: str, visit: str, step: str) -> str:
+        """Record of a step on a scan; ``image`` stands for the step whose image is segmented."""
+        name = self.image_step(participant, visit) if step == "image" else step
+        return str(record_path(self.output_dir, f"sub-{participant}", {"visit": visit}, name))
+
+    def pair_records(self, participant: str, baseline: str, followup: str, *, steps: Sequence[str]) -> dict[str, str]:
+        """Records of steps on both scans of a pair, by ``baseline_step`` and ``followup_step``."""
+        visits = {"baseline": baseline, "followup": followup}
+        return {
+            f"{name}_{step}": self.scan_record(participant, visit, step)
+            for name, visit in visits.items()
+            for step in steps
+        }
+
     def records(self) -> list[str]:
         """Records of the last step of everything that is measured."""
         scans = [
@@ -196,7 +210,12 @@ def _plan_pair(config: Config, bids_dir: Path, participant_id: str, flags: list[
         ]
     baseline, followup = scans
     if (baseline.lesion_mask is None) != (followup.lesion_mask is None) and baseline.t1w and followup.t1w:
-        flags.append(Flag("lesion_mask_one_visit", "Only one of the two visits has a lesion mask: the visits are not treated alike."))
+        flags.append(
+            Flag(
+                "lesion_mask_one_visit",
+                "Only one of the two visits has a lesion mask: the visits are not treated alike.",
+            )
+        )
     days = None
     if baseline.day and followup.day:
         days = interval_days(baseline.day, followup.day)
@@ -213,9 +232,8 @@ def _pair_status(
     without = [scan for scan in (baseline, followup) if not scan.is_measured]
     if without:
         reasons = [scan.reason for scan in without if scan.reason]
-        code = "both_scans_missing" if len(without) == 2 else reasons[0].code  # noqa: PLR2004 - a pair is two
         message = " ".join(dict.fromkeys(reason.message for reason in reasons))
-        return without[0].status, Reason(reasons[0].code if without[0].status == "failed" else code, message)
+        return without[0].status, Reason(reasons[0].code, message)
     if days is not None and days <= 0:
         named = f"ses-{baseline.visit} ({baseline.day}) and ses-{followup.visit} ({followup.day})"
         if days == 0:
@@ -227,7 +245,9 @@ def _pair_status(
     return ("flagged" if flagged else "ok"), None
 
 
-def _plan_scan(config: Config, bids_dir: Path, participant_id: str, label: str, visit: Visit, other: Visit) -> PlannedScan:
+def _plan_scan(
+    config: Config, bids_dir: Path, participant_id: str, label: str, visit: Visit, other: Visit
+) -> PlannedScan:
     flags = list(visit.flags)
     if not visit.scans:
         reason = _why_missing(bids_dir, participant_id, label)
@@ -235,13 +255,18 @@ def _plan_scan(config: Config, bids_dir: Path, participant_id: str, label: str, 
     scan = choose_scan(visit.scans, other.scans)
     if len(visit.scans) > 1:
         flags.append(
-            Flag("several_scans", f"{len(visit.scans)} T1w scans at ses-{label}; {scan.path.name} is used ({CHOICE_RULE}).")
+            Flag(
+                "several_scans",
+                f"{len(visit.scans)} T1w scans at ses-{label}; {scan.path.name} is used ({CHOICE_RULE}).",
+            )
         )
     if scan.has_contrast_agent:
         flags.append(Flag("contrast_agent", f"{scan.path.name} was taken with contrast agent."))
     masks = find_lesion_masks(config.lesions, participant_id, label) if config.lesions else []
     if len(masks) > 1:
-        flags.append(Flag("several_lesion_masks", f"{len(masks)} lesion masks at ses-{label}; {masks[0].name} is used."))
+        flags.append(
+            Flag("several_lesion_masks", f"{len(masks)} lesion masks at ses-{label}; {masks[0].name} is used.")
+        )
     status = "flagged" if flags else "ok"
     mask = masks[0] if masks else None
     return PlannedScan(participant_id, label, status, None, tuple(flags), visit.day, scan.path, mask)

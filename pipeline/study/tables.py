@@ -36,7 +36,9 @@ def read_table(path: Path, *, required: Sequence[str]) -> pd.DataFrame:
             f"{path} has no column {', '.join(lacking)} (it has: {', '.join(map(str, table.columns))}). "
             "Columns are separated by tabs."
         )
-    return table.apply(lambda column: column.str.strip())
+    for name in table.columns:
+        table[name] = table[name].str.strip()
+    return table
 
 
 def load_schema(name: str) -> dict[str, Any]:
@@ -62,7 +64,9 @@ def format_table(name: str, rows: Sequence[Row]) -> str:
     validator = Draft202012Validator(schema)
     for number, row in enumerate(rows, start=1):
         for error in validator.iter_errors(dict(row)):
-            raise PipelineError(f"Row {number} of {name}.tsv departs from its schema: {error.json_path}: {error.message}")
+            raise PipelineError(
+                f"Row {number} of {name}.tsv departs from its schema: {error.json_path}: {error.message}"
+            )
     fields: dict[str, Mapping[str, Any]] = schema["properties"]
     lines = ["\t".join(fields)]
     lines += ["\t".join(_cell(row.get(column), field) for column, field in fields.items()) for row in rows]

@@ -1,0 +1,79 @@
+# Graytrace: gray-matter change between two MRI visits of each patient of a BIDS data set.
+#
+#     snakemake --cores 2 --configfile my.yaml
+#
+# per scan   inspect > skull_strip > correct_bias (> fill_lesions) > segment_tissue > gray_matter_volume
+# per pair   align_visits (midway) > measure_change
+# per study  scan_table first, aggregate_atrophy last
+
+import json
+import shlex
+import sys
+from pathlib import Path
+
+from snakemake.utils import min_version
+
+min_version("9.19")
+
+from pipeline.workflow import code_of, open_study, summarize_run
+
+
+configfile: Path(workflow.basedir) / "config.yaml"
+
+
+CONFIG, PLAN = open_study(
+    config,
+    [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles],
+    plans=workflow.check_envvars,  # off where nothing can run, as in snakemake --lint
+)
+OUT = CONFIG.output_dir
+SCAN = "sub-{participant}/ses-{visit}"
+PAIR = "sub-{participant}/ses-{baseline}_ses-{followup}"
+
+
+wildcard_constraints:
+    participant="[A-Za-z0-9+]+",
+    visit="[A-Za-z0-9+]+",
+    baseline="[A-Za-z0-9+]+",
+    followup="[A-Za-z0-9+]+",
+
+
+# jobs run with the Python of this Snakemake, and with this checkout's package
+shell.prefix(
+    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH "
+    f"PYTHONPATH={shlex.quote(str(workflow.basedir))} NO_ET=1 NIPYPE_NO_ET=1; "
+)
+
+
+container: str(Path(workflow.basedir) / "containers" / "embedded.sif")
+
+
+localrules:
+    all,
+    scan_table,
+    aggregate_atrophy,
+
+
+rule all:
+    default_target: True
+    input:
+        OUT / "atrophy.tsv",
+
+
+include: "pipeline/rules/study.smk"
+include: "pipeline/rules/scan.smk"
+include: "pipeline/rules/lesions.smk"
+include: "pipeline/rules/tissue.smk"
+include: "pipeline/rules/change.smk"
+
+
+onstart:
+    print(PLAN.summary(), file=sys.stderr)
+
+
+onsuccess:
+    print(summarize_run(CONFIG), file=sys.stderr)
+
+
+onerror:
+    print(summarize_run(CONFIG, unfinished=True), file=sys.stderr)

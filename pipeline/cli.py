@@ -1,0 +1,63 @@
+"""The command line: ``graytrace STEP …``, the same as ``python -m pipeline STEP …``; one sub-command per step."""
+
+from __future__ import annotations
+
+import argparse
+import importlib
+import os
+import sys
+from collections.abc import Sequence
+
+from pipeline import __version__
+from pipeline.errors import PipelineError
+
+STEPS = {
+    "scan_table": "write down who has which scan",
+    "inspect": "say whether a scan can be measured",
+    "skull_strip": "find the brain",
+    "correct_bias": "take the coil's shading out",
+    "fill_lesions": "fill white-matter lesions",
+    "segment_tissue": "separate gray matter, white matter and CSF",
+    "gray_matter_volume": "measure volumes",
+    "align_visits": "find the space half-way between two visits",
+    "measure_change": "measure the change between two visits",
+    "aggregate_atrophy": "put the tables together",
+}
+COMMANDS = {
+    **{step: (f"pipeline.steps.{step}", text) for step, text in STEPS.items()},
+    "phantom": ("pipeline.phantoms.command", "make a data set of phantom heads with known change"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command; the exit code is 0 unless something broke."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    _limit_threads(argv)
+    parser = argparse.ArgumentParser(prog="graytrace", description="Gray-matter loss between two MRI visits.")
+    parser.add_argument("--version", action="version", version=f"Graytrace {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module_name, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=f"Graytrace: {text}.")
+        if name == chosen:  # only what is asked for is imported: some steps take seconds
+            module = importlib.import_module(module_name)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except PipelineError as error:
+        sys.stderr.write(f"{args.command}: {error}\n")
+        return 1
+    return 0
+
+
+def _limit_threads(argv: Sequence[str]) -> None:
+    """Tell numerical libraries how many cores they may use; they look when they are imported."""
+    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    peek.add_argument("--threads", type=int, default=0)
+    threads = peek.parse_known_args(list(argv))[0].threads
+    if threads > 0:
+        from pipeline.engines.environment import thread_environment  # noqa: PLC0415 - must come before numpy
+
+        os.environ.update(thread_environment(threads))

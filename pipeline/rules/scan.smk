@@ -1,0 +1,65 @@
+# A scan: can it be measured, where is the brain, what is the coil's shading.
+
+
+rule inspect:
+    input:
+        t1w=lambda wc: PLAN.t1w(wc.participant, wc.visit),
+        table=ancient(OUT / "scans.tsv"),
+    output:
+        record=OUT / "records" / SCAN / "inspect.json",
+    log:
+        OUT / "logs" / SCAN / "inspect.log",
+    benchmark:
+        OUT / "benchmarks" / SCAN / "inspect.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("inspect"),
+    shell:
+        "python -m pipeline inspect --participant {wildcards.participant} --visit {wildcards.visit}"
+        " --t1w {input.t1w:q} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule skull_strip:
+    input:
+        t1w=lambda wc: PLAN.t1w(wc.participant, wc.visit),
+        inspect=OUT / "records" / SCAN / "inspect.json",
+    output:
+        record=OUT / "records" / SCAN / "skull_strip.json",
+    log:
+        OUT / "logs" / SCAN / "skull_strip.log",
+    benchmark:
+        OUT / "benchmarks" / SCAN / "skull_strip.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+    params:
+        code=code_of("skull_strip", "skull_strip", CONFIG.engines["skull_strip"]),
+        engine=CONFIG.engines["skull_strip"],
+    shell:
+        "python -m pipeline skull_strip --participant {wildcards.participant} --visit {wildcards.visit}"
+        " --t1w {input.t1w:q} --inspect {input.inspect:q} --engine {params.engine:q}"
+        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule correct_bias:
+    input:
+        t1w=lambda wc: PLAN.t1w(wc.participant, wc.visit),
+        inspect=OUT / "records" / SCAN / "inspect.json",
+        skull_strip=OUT / "records" / SCAN / "skull_strip.json",
+    output:
+        record=OUT / "records" / SCAN / "correct_bias.json",
+    log:
+        OUT / "logs" / SCAN / "correct_bias.log",
+    benchmark:
+        OUT / "benchmarks" / SCAN / "correct_bias.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_of("correct_bias", "bias_correction"),
+    shell:
+        "python -m pipeline correct_bias --participant {wildcards.participant} --visit {wildcards.visit}"
+        " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
+        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"

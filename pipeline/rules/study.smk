@@ -1,0 +1,42 @@
+# The study: who has which scan, and the tables at the end.
+
+
+rule scan_table:
+    output:
+        table=OUT / "scans.tsv",
+    log:
+        OUT / "logs" / "scan_table.log",
+    benchmark:
+        OUT / "benchmarks" / "scan_table.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("scan_table"),
+        config=json.dumps(CONFIG.as_dict()),
+        plan=PLAN.digest(),
+    shell:
+        "python -m pipeline scan_table --config {params.config:q} > {log:q} 2>&1"
+
+
+rule aggregate_atrophy:
+    input:
+        table=OUT / "scans.tsv",
+        records=PLAN.records(),
+    output:
+        atrophy=OUT / "atrophy.tsv",
+        volumes=OUT / "volumes.tsv",
+        quality=OUT / "quality.tsv",
+        run=OUT / "run.json",
+    log:
+        OUT / "logs" / "aggregate_atrophy.log",
+    benchmark:
+        OUT / "benchmarks" / "aggregate_atrophy.tsv"
+    threads: 1
+    resources:
+        mem_mb=500,
+    params:
+        code=code_of("aggregate_atrophy"),
+        config=json.dumps(CONFIG.as_dict()),
+    shell:
+        "python -m pipeline aggregate_atrophy --config {params.config:q} > {log:q} 2>&1"

@@ -1,0 +1,45 @@
+# A scan's tissues: gray matter, white matter, CSF, and their volumes.
+
+
+rule segment_tissue:
+    input:
+        image=lambda wc: PLAN.scan_record(wc.participant, wc.visit, "image"),
+        skull_strip=OUT / "records" / SCAN / "skull_strip.json",
+    output:
+        record=OUT / "records" / SCAN / "segment_tissue.json",
+    log:
+        OUT / "logs" / SCAN / "segment_tissue.log",
+    benchmark:
+        OUT / "benchmarks" / SCAN / "segment_tissue.tsv"
+    threads: 1
+    resources:
+        mem_mb=3000,
+    params:
+        code=code_of("segment_tissue", "segmentation", CONFIG.engines["segmentation"]),
+        engine=CONFIG.engines["segmentation"],
+    shell:
+        "python -m pipeline segment_tissue --participant {wildcards.participant} --visit {wildcards.visit}"
+        " --image {input.image:q} --skull-strip {input.skull_strip:q} --engine {params.engine:q}"
+        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule gray_matter_volume:
+    input:
+        image=lambda wc: PLAN.scan_record(wc.participant, wc.visit, "image"),
+        skull_strip=OUT / "records" / SCAN / "skull_strip.json",
+        segment_tissue=OUT / "records" / SCAN / "segment_tissue.json",
+    output:
+        record=OUT / "records" / SCAN / "gray_matter_volume.json",
+    log:
+        OUT / "logs" / SCAN / "gray_matter_volume.log",
+    benchmark:
+        OUT / "benchmarks" / SCAN / "gray_matter_volume.tsv"
+    threads: 1
+    resources:
+        mem_mb=2000,
+    params:
+        code=code_of("gray_matter_volume"),
+    shell:
+        "python -m pipeline gray_matter_volume --participant {wildcards.participant} --visit {wildcards.visit}"
+        " --image {input.image:q} --skull-strip {input.skull_strip:q} --segment-tissue {input.segment_tissue:q}"
+        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"

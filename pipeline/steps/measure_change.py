@@ -1,0 +1,80 @@
+"""Measure how much tissue was lost between a patient's two visits."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from pipeline.engines.registry import EMBEDDED
+from pipeline.images.reading import read_volume
+from pipeline.provenance import write_json
+from pipeline.report.figures import draw_pair
+from pipeline.steps.align_visits import VISITS, visit_digests, visit_inputs
+from pipeline.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform, run_stage
+from pipeline.steps.segment_tissue import FRACTIONS
+
+_UPSTREAM = (
+    *(f"{visit}_{step}" for visit in VISITS for step in ("skull_strip", "image", "segment_tissue")),
+    "align_visits",
+)
+_IMAGES = {
+    "baseline_midway": "space-midway_desc-baseline_T1w.nii.gz",
+    "followup_midway": "space-midway_desc-followup_T1w.nii.gz",
+    "change_map": "space-midway_desc-change_map.nii.gz",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_pair_arguments(parser, *_UPSTREAM)
+    parser.add_argument("--engine", default=EMBEDDED, help="tool that measures the change")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure the change of a patient."""
+    job = job_of("measure_change", args)
+
+    def work(upstream: Upstream, folder: Path) -> Outcome:
+        inputs: dict[str, Any] = {**visit_inputs(upstream, job)}
+        digests = visit_digests(upstream)
+        for visit in VISITS:
+            tissue = upstream[f"{visit}_segment_tissue"]
+            for name in FRACTIONS:
+                inputs[f"{visit}_{name}"] = tissue.open_output(name, job.output_dir)
+                digests[f"{visit}_{name}"] = tissue.outputs[name].sha256
+            inputs[f"{visit}_to_midway"] = upstream["align_visits"].measures[f"{visit}_to_midway"]
+        inputs["scale_percent"] = upstream["align_visits"].measures["scale_percent"]
+        images, measures, versions = run_stage("change", args.engine, inputs, folder=folder, job=job)
+        change = folder / "change.json"
+        write_json(change, {"participant_id": job.participant_id, **job.visits, **measures})
+        return Outcome(
+            files={**images, "change": change, "figure": _draw(job, images, measures, folder)},
+            measures=measures,
+            inputs=digests,
+            engine=args.engine,
+            tool_versions=versions,
+        )
+
+    outputs = {
+        **{name: job.change_file(suffix) for name, suffix in _IMAGES.items()},
+        "change": job.change_file("desc-change.json"),
+        "figure": job.figure("desc-change_T1w"),
+    }
+    perform(job, work, upstream={name: getattr(args, name) for name in _UPSTREAM}, outputs=outputs)
+
+
+def _draw(job: Job, images: Mapping[str, Path], measures: Mapping[str, Any], folder: Path) -> Path:
+    baseline, followup, change = (read_volume(images[name]) for name in _IMAGES)
+    path = folder / "figure.png"
+    draw_pair(
+        path,
+        baseline.data,
+        followup.data,
+        change.data,
+        baseline.voxel_to_ras,
+        title=f"{job.participant_id}: gray matter {measures['gm_change_percent']:+.2f} % "
+        f"from ses-{job.visits['baseline']} to ses-{job.visits['followup']}",
+    )
+    return path

@@ -1,0 +1,67 @@
+"""Separate gray matter, white matter and CSF."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from pipeline.engines.registry import EMBEDDED
+from pipeline.images.grids import Volume
+from pipeline.images.reading import read_volume
+from pipeline.images.writing import write_mask
+from pipeline.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, perform, run_stage
+
+# in the order of BIDS' standard labels: 1 gray matter, 2 white matter, 3 CSF
+FRACTIONS = ("gm_fraction", "wm_fraction", "csf_fraction")
+_SUFFIXES = {
+    "gm_fraction": "label-GM_probseg",
+    "wm_fraction": "label-WM_probseg",
+    "csf_fraction": "label-CSF_probseg",
+    "labels": "dseg",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_scan_arguments(parser, "skull_strip", "image")
+    parser.add_argument("--engine", default=EMBEDDED, help="tool that separates the tissues")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Segment a scan."""
+    job = job_of("segment_tissue", args)
+
+    def work(upstream: Upstream, folder: Path) -> Outcome:
+        masks = upstream["skull_strip"]
+        inputs = {
+            "in_file": upstream["image"].open_output("image", job.output_dir),
+            "brain_mask": masks.open_output("brain_mask", job.output_dir),
+            "intracranial_mask": masks.open_output("intracranial_mask", job.output_dir),
+        }
+        images, measures, versions = run_stage("segmentation", args.engine, inputs, folder=folder, job=job)
+        return Outcome(
+            files={**images, "labels": _write_labels(images, folder)},
+            measures=measures,
+            inputs={
+                "image": upstream["image"].outputs["image"].sha256,
+                **{name: masks.outputs[name].sha256 for name in ("brain_mask", "intracranial_mask")},
+            },
+            engine=args.engine,
+            tool_versions=versions,
+        )
+
+    outputs = {name: job.scan_image(suffix) for name, suffix in _SUFFIXES.items()}
+    perform(job, work, upstream={"skull_strip": args.skull_strip, "image": args.image}, outputs=outputs)
+
+
+def _write_labels(images: Mapping[str, Path], folder: Path) -> Path:
+    """The largest fraction of each voxel as a label, 0 where no tissue has a half."""
+    volumes = [read_volume(images[name]) for name in FRACTIONS]
+    fractions = np.stack([volume.data for volume in volumes])
+    labels = np.where(fractions.sum(0) > 0.5, fractions.argmax(0) + 1, 0)
+    path = folder / "labels.nii.gz"
+    write_mask(path, Volume(labels, volumes[0].voxel_to_ras))
+    return path

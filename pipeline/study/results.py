@@ -1,0 +1,205 @@
+"""The tables of results: a row for every planned patient and scan, whatever happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from pipeline.records import Flag, Reason, Record, read_record
+from pipeline.study.plan import LAST_PAIR_STEP, LAST_SCAN_STEP, STATUSES, Plan, PlannedPair, PlannedScan
+from pipeline.study.tables import columns, read_table
+
+_CHANGE_COLUMNS = (
+    "gm_change_percent",
+    "cortical_gm_change_percent",
+    "deep_gm_change_percent",
+    "wm_change_percent",
+    "brain_change_percent",
+)
+_VOLUME_COLUMNS = ("gm_volume_ml", "wm_volume_ml", "csf_volume_ml", "brain_volume_ml", "icv_ml", "lesion_volume_ml")
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of a planned scan or pair.
+
+    Parameters
+    ----------
+    measures : mapping
+        Those of all steps together; empty unless the last step was reached.
+    messages : tuple of str
+        Flags and reason as sentences.
+    """
+
+    status: str
+    reason: Reason | None
+    flags: tuple[Flag, ...]
+    measures: Mapping[str, Any]
+
+    @property
+    def messages(self) -> str | None:
+        """Reason and flags as sentences."""
+        sentences = [self.reason.message] if self.reason else []
+        return " ".join([*sentences, *(flag.message for flag in self.flags)]) or None
+
+    @property
+    def flag_codes(self) -> str | None:
+        """Flags as words."""
+        return join_codes(flag.code for flag in self.flags)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows of each table by its name, without ``.tsv``."""
+
+    atrophy: list[Row]
+    volumes: list[Row]
+    quality: list[Row]
+
+    def counts(self) -> dict[str, int]:
+        """How many patients have each status."""
+        found = Counter(row["status"] for row in self.atrophy)
+        return {status: found[status] for status in STATUSES}
+
+
+def collect_results(plan: Plan, engines: Mapping[str, str], version: str) -> Results:
+    """Join the plan with the records of what was done.
+
+    Parameters
+    ----------
+    plan : Plan
+    engines : mapping
+        Stage to engine.
+    version : str
+        Of Graytrace, for each row.
+    """
+    origin = {"engines": "; ".join(f"{stage}={engine}" for stage, engine in engines.items()), "version": version}
+    results = Results([], [], [])
+    for pair in plan.pairs:
+        scans = [measure_scan(plan.output_dir, scan) for scan in (pair.baseline, pair.followup)]
+        change = measure_pair(plan.output_dir, pair, scans)
+        results.atrophy.append({**_atrophy_row(pair, scans, change), **origin})
+        for planned, scan in zip((pair.baseline, pair.followup), scans, strict=True):
+            results.volumes.append({**_volume_row(planned, scan), **origin})
+            results.quality.append(_quality_row(planned.participant_id, planned.visit, "scan", scan))
+        both = f"{pair.baseline.visit}_{pair.followup.visit}"
+        results.quality.append(_quality_row(pair.participant_id, both, "pair", change))
+    return results
+
+
+def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
+    """What became of a scan."""
+    if not scan.is_measured:
+        return Measured(scan.status, scan.reason, scan.flags, {})
+    folder = output_dir / "records" / scan.participant_id / f"ses-{scan.visit}"
+    return _measured(_read_records(folder), LAST_SCAN_STEP, scan.flags)
+
+
+def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured]) -> Measured:
+    """What became of a pair; its flags are its own, the scans have theirs."""
+    if not pair.is_measured:
+        return Measured(pair.status, pair.reason, pair.flags, {})
+    folder = output_dir / "records" / pair.participant_id / f"ses-{pair.baseline.visit}_ses-{pair.followup.visit}"
+    change = _measured(_read_records(folder), LAST_PAIR_STEP, pair.flags)
+    if change.status == "ok" and any(scan.flags for scan in scans):
+        return Measured("flagged", None, change.flags, change.measures)
+    return change
+
+
+def _read_records(folder: Path) -> dict[str, Record]:
+    return {path.stem: read_record(path) for path in sorted(folder.glob("*.json"))}
+
+
+def _measured(records: Mapping[str, Record], last_step: str, planned_flags: Sequence[Flag]) -> Measured:
+    flags = (*planned_flags, *(flag for record in records.values() for flag in record.flags))
+    last = records.get(last_step)
+    if last is None:
+        message = f"{last_step} did not finish: see the log of the step that broke, then run again."
+        return Measured("failed", Reason("not_finished", message), flags, {})
+    if last.status == "failed":
+        return Measured("failed", last.reason, flags, {})
+    measures = {name: value for record in records.values() for name, value in record.measures.items()}
+    return Measured("flagged" if flags else "ok", None, flags, measures)
+
+
+def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured) -> Row:
+    baseline, followup = (scan.measures for scan in scans)
+    days, years = pair.interval_days, pair.interval_years
+    gm_change = change.measures.get("gm_change_percent")
+    row: Row = {
+        "participant_id": pair.participant_id,
+        "status": change.status,
+        "reason": _reason(change),
+        "flags": join_codes(
+            [
+                *(flag.code for flag in change.flags),
+                *(f"{pair.baseline.visit}:{flag.code}" for flag in scans[0].flags),
+                *(f"{pair.followup.visit}:{flag.code}" for flag in scans[1].flags),
+            ]
+        ),
+        "visit_baseline": pair.baseline.visit,
+        "visit_followup": pair.followup.visit,
+        "interval_days": days,
+        "interval_years": years,
+        "gm_change_percent_per_year": gm_change / years if gm_change is not None and years else None,
+        "icv_baseline_ml": baseline.get("icv_ml"),
+        "scale_percent": change.measures.get("scale_percent"),
+        **{name: change.measures.get(name) for name in _CHANGE_COLUMNS},
+    }
+    for tissue in ("gm", "brain", "lesion"):
+        row[f"{tissue}_volume_baseline_ml"] = baseline.get(f"{tissue}_volume_ml")
+        row[f"{tissue}_volume_followup_ml"] = followup.get(f"{tissue}_volume_ml")
+    before, after = baseline.get("gm_volume_ml"), followup.get("gm_volume_ml")
+    if before and after:
+        row["gm_difference_percent"] = 100 * (after / before - 1)
+    return row
+
+
+def _volume_row(planned: PlannedScan, scan: Measured) -> Row:
+    return {
+        "participant_id": planned.participant_id,
+        "visit": planned.visit,
+        "status": scan.status,
+        "reason": _reason(scan),
+        "flags": scan.flag_codes,
+        "acq_date": planned.day.isoformat() if planned.day else None,
+        **{name: scan.measures.get(name) for name in _VOLUME_COLUMNS},
+    }
+
+
+def _quality_row(participant_id: str, visit: str, kind: str, measured: Measured) -> Row:
+    return {
+        "participant_id": participant_id,
+        "visit": visit,
+        "kind": kind,
+        "status": measured.status,
+        "flags": measured.flag_codes,
+        "messages": measured.messages,
+        **{name: measured.measures[name] for name in columns("quality") if name in measured.measures},
+    }
+
+
+def _reason(measured: Measured) -> str | None:
+    return f"{measured.reason.code}: {measured.reason.message}" if measured.reason else None
+
+
+def join_codes(codes: Iterable[str]) -> str | None:
+    """Words of a table's cell, each once, in order."""
+    return "; ".join(dict.fromkeys(codes)) or None
+
+
+def summarize_run(output_dir: Path) -> str:
+    """The last lines of a run: how many patients have which status, and where to look."""
+    path = output_dir / "atrophy.tsv"
+    if not path.is_file():
+        return f"No results yet in {output_dir}: see the messages above and {output_dir / 'logs'}."
+    statuses = read_table(path, required=["participant_id", "status"])["status"]
+    counts = ", ".join(f"{int((statuses == status).sum())} {status}" for status in STATUSES)
+    lines = [f"{len(statuses)} patients: {counts}.", f"Results: {path}"]
+    if (statuses != "ok").any():
+        lines.append(f"Why not ok: columns reason and flags there; sentences in {output_dir / 'quality.tsv'}.")
+    return "\n".join(lines)

@@ -1,0 +1,66 @@
+"""What the Snakefile asks of Python: configuration, plan, the code behind a rule, the last lines of a run."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from pipeline.engines.registry import EMBEDDED, check_engines, code_behind
+from pipeline.errors import PipelineError
+from pipeline.provenance import code_fingerprint
+from pipeline.study import results
+from pipeline.study.config import Config, load_config
+from pipeline.study.plan import Plan, plan_study
+
+
+def open_study(content: Mapping[str, Any], config_files: Sequence[Path], *, plans: bool) -> tuple[Config, Plan]:
+    """The configuration and the plan of a study.
+
+    Parameters
+    ----------
+    content : mapping
+        Snakemake's merged configuration.
+    config_files : sequence of Path
+        The files that it was merged from, the defaults first.
+    plans : bool
+        Whether the data set is looked at; without (``snakemake --lint``) the plan is empty.
+
+    Raises
+    ------
+    SystemExit
+        With the words of our own error and exit code 1: anything else Snakemake would print with a traceback.
+    """
+    try:
+        config = load_config(content, config_files)
+        check_engines(config.engines)
+        plan = plan_study(config) if plans else Plan(config.output_dir, config.output_dir, ())
+    except PipelineError as error:
+        sys.exit(f"Graytrace: {error}")
+    return config, plan
+
+
+def code_of(step: str, task: str | None = None, engine: str = EMBEDDED) -> str:
+    """Digest of the code behind a step, for its rule's ``params``: another code, another result.
+
+    Parameters
+    ----------
+    step : str
+        The rule.
+    task, engine : str
+        What the step asks of which engine.
+    """
+    behind = code_behind(task, engine) if task else ()
+    return code_fingerprint(f"pipeline.steps.{step}", *behind)
+
+
+def summarize_run(config: Config, *, unfinished: bool = False) -> str:
+    """The last lines of a run; after an error the tables are made from what there is."""
+    if unfinished:
+        command = [sys.executable, "-m", "pipeline", "aggregate_atrophy", "--config", json.dumps(config.as_dict())]
+        root = Path(__file__).resolve().parent.parent
+        subprocess.run(command, check=False, cwd=root)  # noqa: S603 - our own command, no shell
+    return results.summarize_run(config.output_dir)
