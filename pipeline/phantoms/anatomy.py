@@ -11,6 +11,7 @@ from scipy import ndimage
 from pipeline.phantoms.landmarks import FORAMEN_MAGNUM_Z_MM
 from pipeline.phantoms.random_fields import draw_smooth_field
 from pipeline.phantoms.resampling import pull, pull_all
+from pipeline.phantoms.shapes import FAR_OUTSIDE_MM
 from pipeline.phantoms.template import STRUCTURES, SURROUNDINGS, HeadTemplate, load_template
 
 LABELS = ("air", *STRUCTURES, *SURROUNDINGS[1:])
@@ -179,7 +180,9 @@ def _draw_surroundings(
     marbled = field(4.0) > 1.3 - 0.3 * fatness
     labels[marbled & (labels == code["muscle"])] = code["fat"]
     labels[(field(7.0) > -0.3) & (labels == code["fat"]) & ~marbled] = code["muscle"]
-    below_skin_mm = pull(template.below_skin_mm, places) + rng.normal(0, 0.6)
+    # the neck goes on below the template, and air around the rest of it
+    necks_end = np.maximum(places, np.array([-np.inf, -np.inf, 0], np.float32)[:, None, None, None])
+    below_skin_mm = pull(template.below_skin_mm, necks_end, outside=FAR_OUTSIDE_MM) + np.float32(rng.normal(0, 0.6))
     fat_mm = np.maximum(3.2 * fatness + 1.2 * field(18.0), 0.5)
     below_neck_or_face = outside_brain_mm > 22
     fat_mm[below_neck_or_face] *= 1.8
@@ -196,9 +199,8 @@ def _draw_surroundings(
     labels[skull] = code["bone"]
     diploe = skull & (np.abs(into_skull - 0.52) < 0.27 * (skull_mm > 4)) & (into_skull > 0) & (field(5.0) > -0.9)
     labels[diploe] = code["marrow"]
-    labels[(outside_brain_mm < gap_mm) & ~np.isin(labels, [code["vessel"], code["cord"], code["spinal_csf"]])] = code[
-        "dura"
-    ]
+    outgoing = np.isin(labels, [code[name] for name in ("vessel", "cord", "spinal_csf")])
+    labels[(outside_brain_mm < gap_mm) & ~outgoing] = code["dura"]
     skin = (below_skin_mm < 2.0) & (labels != code["air"])
     labels[skin] = code["skin"]
     labels[below_skin_mm < 0] = code["air"]

@@ -27,7 +27,7 @@ SURROUNDINGS = (
 )  # fmt: skip
 LOWEST_MM, HIGHEST_MM = (-90.0, -126.0, -134.0), (90.0, 114.0, 102.0)
 
-_ENVELOPE_MM = 16.0  # from the inner face of the skull to the skin, before each phantom's own thickness
+_ENVELOPE_MM = 14.5  # from the inner face of the skull to the skin, before each phantom's own thickness
 _SKULL_DETAIL_MM = 2.0  # the inner face of the skull is smooth: its distance need not be computed finer
 _FISSURE_MM = 12.0  # how far the outline of the brain is closed over fissures
 _MAP_MM = 1  # nilearn ships the maps at this resolution
