@@ -4,6 +4,7 @@
 #   make bench     accuracy and cost            make clean   remove what the commands above made
 SHELL := bash
 PYTHON ?= python3.11
+CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 PACKAGES := .venv/.packages
 INSTALLED := .venv/.installed
@@ -23,7 +24,9 @@ $(INSTALLED): $(PACKAGES) pyproject.toml
 	touch $@
 
 demo: install
-	$(BIN)/graytrace demo demo
+	$(BIN)/graytrace phantom demo/phantoms --patients 3 --jobs $$(( $(CORES) < 3 ? $(CORES) : 3 ))
+	$(BIN)/snakemake --cores $(CORES) --configfile docs/examples/demo.yaml
+	$(BIN)/graytrace truth demo/results demo/phantoms-truth
 
 test: install
 	$(BIN)/pytest

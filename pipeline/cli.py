@@ -26,6 +26,7 @@ STEPS = {
 COMMANDS = {
     **{step: (f"pipeline.steps.{step}", text) for step, text in STEPS.items()},
     "phantom": ("pipeline.phantoms.command", "make a data set of phantom heads with known change"),
+    "truth": ("pipeline.phantoms.truth", "set what was measured on phantoms beside what is true"),
 }
 
 
