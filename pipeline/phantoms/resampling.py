@@ -1,7 +1,7 @@
 """Trilinear resampling of several maps at the same places at once.
 
-SciPy's `map_coordinates` does one map at a time and finds the neighbours anew for each, which made it three quarters
-of the time of a phantom; compiled and shared, it is a tenth of that.
+SciPy's `map_coordinates` does one map at a time and finds the neighbors anew for each, which made it more than half
+of the time of a phantom; compiled and shared, it is a sixth of that.
 """
 
 from __future__ import annotations
