@@ -35,11 +35,8 @@ def test_the_outputs_page_explains_every_column_of_the_result():
 
 def test_the_readme_speaks_of_columns_that_exist():
     table = _text("README.md").split("## What the columns mean")[1].split("##")[0]
-    named = {
-        name
-        for row in table.splitlines()[4:]
-        for name in re.findall(r"`([a-z_]+)`", row.split("|")[1:2][0] if "|" in row else "")
-    }
+    first_cells = [row.split("|")[1] for row in table.splitlines() if row.startswith("| `")]
+    named = {name for cell in first_cells for name in re.findall(r"`([a-z_]+)`", cell)}
     assert named
     assert named <= set(_schema("atrophy")["properties"])
 
