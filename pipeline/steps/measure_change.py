@@ -10,6 +10,7 @@ from typing import Any
 from pipeline.engines.registry import EMBEDDED
 from pipeline.images.reading import read_volume
 from pipeline.provenance import write_json
+from pipeline.records import Flag
 from pipeline.report.figures import draw_pair
 from pipeline.steps.align_visits import VISITS, visit_digests, visit_inputs
 from pipeline.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform, run_stage
@@ -19,6 +20,8 @@ _UPSTREAM = (
     *(f"{visit}_{step}" for visit in VISITS for step in ("skull_strip", "image", "segment_tissue")),
     "align_visits",
 )
+# the rest may be cut off by the outermost voxels
+_COVERED_PERCENT = 99.0
 _IMAGES = {
     "baseline_midway": "space-midway_desc-baseline_T1w.nii.gz",
     "followup_midway": "space-midway_desc-followup_T1w.nii.gz",
@@ -52,6 +55,7 @@ def run(args: argparse.Namespace) -> None:
         return Outcome(
             files={**images, "change": change, "figure": _draw(job, images, measures, folder)},
             measures=measures,
+            flags=_flags(measures),
             inputs=digests,
             engine=args.engine,
             tool_versions=versions,
@@ -63,6 +67,15 @@ def run(args: argparse.Namespace) -> None:
         "figure": job.figure("desc-change_T1w"),
     }
     perform(job, work, upstream={name: getattr(args, name) for name in _UPSTREAM}, outputs=outputs)
+
+
+def _flags(measures: Mapping[str, Any]) -> list[Flag]:
+    """A flag where a visit does not show all of the gray matter."""
+    covered = measures.get("covered_percent", 100.0)
+    if covered >= _COVERED_PERCENT:
+        return []
+    message = f"Only {covered:.1f} % of the gray matter is in both fields of view: the change is that of this part."
+    return [Flag("field_of_view_differs", message)]
 
 
 def _draw(job: Job, images: Mapping[str, Path], measures: Mapping[str, Any], folder: Path) -> Path:

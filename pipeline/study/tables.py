@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -67,6 +68,9 @@ def format_table(name: str, rows: Sequence[Row]) -> str:
             raise PipelineError(
                 f"Row {number} of {name}.tsv departs from its schema: {error.json_path}: {error.message}"
             )
+        wrong = [column for column, value in row.items() if isinstance(value, float) and not math.isfinite(value)]
+        if wrong:
+            raise PipelineError(f"Row {number} of {name}.tsv has no finite number in {', '.join(wrong)}.")
     fields: dict[str, Mapping[str, Any]] = schema["properties"]
     lines = ["\t".join(fields)]
     lines += ["\t".join(_cell(row.get(column), field) for column, field in fields.items()) for row in rows]

@@ -1,0 +1,143 @@
+import gzip
+
+import nibabel as nib
+import numpy as np
+import pytest
+from pipeline.errors import ImageError
+from pipeline.images import reading
+from pipeline.images.reading import read_mask, read_scan, read_volume
+
+
+def refused(path):
+    with pytest.raises(ImageError) as caught:
+        read_scan(path)
+    return caught.value
+
+
+def flags(scan):
+    return [flag.code for flag in scan.flags]
+
+
+def test_a_sound_scan_is_read_as_it_is(save, ball, affine):
+    scan = read_scan(save(ball))
+    np.testing.assert_array_equal(scan.volume.data, ball)
+    np.testing.assert_allclose(scan.volume.voxel_to_ras, affine)
+    assert scan.volume.data.dtype == np.float32
+    assert not scan.is_repaired
+    assert scan.measures()["orientation"] == "RAS"
+    assert scan.measures()["voxel_volume_mm3"] == pytest.approx(125)
+
+
+def test_scaled_integers_are_read_in_their_own_unit(save, ball, tmp_path):
+    path = save(ball.astype(np.int16))
+    image = nib.load(path)
+    image.header.set_slope_inter(0.5, 3)
+    nib.save(nib.Nifti1Image(ball, image.affine, image.header), tmp_path / "scaled.nii.gz")
+    np.testing.assert_allclose(read_scan(tmp_path / "scaled.nii.gz").volume.data, ball, atol=0.5)
+
+
+@pytest.mark.parametrize("name", ["scan.nii", "scan.nii.gz"])
+@pytest.mark.parametrize("kept", [0.3, 0.7, 0.99])
+def test_a_truncated_file_is_refused(save, ball, name, kept):
+    noisy = ball + np.random.default_rng(1).normal(0, 5, ball.shape).astype(np.float32)
+    path = save(noisy, name)
+    path.write_bytes(path.read_bytes()[: int(path.stat().st_size * kept)])
+    error = refused(path)
+    assert error.code == "truncated"
+    assert name in str(error)
+
+
+@pytest.mark.parametrize("content", [b"", b"no image", gzip.compress(b"no image"), b"\x1f\x8b"])
+def test_what_is_no_image_is_refused(tmp_path, content):
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(content)
+    assert refused(path).code in {"unreadable", "truncated"}
+
+
+def test_a_file_that_is_gone_is_refused(tmp_path):
+    assert refused(tmp_path / "scan.nii.gz").code == "unreadable"
+
+
+def test_a_fourth_axis_of_length_one_is_dropped(save, ball):
+    scan = read_scan(save(ball[..., None]))
+    assert scan.volume.data.shape == ball.shape
+    assert scan.is_repaired, "other programs would see four axes"
+
+
+@pytest.mark.parametrize("repeat", [2, 5])
+def test_a_real_fourth_axis_is_refused(save, ball, repeat):
+    error = refused(save(np.repeat(ball[..., None], repeat, axis=3)))
+    assert error.code == "not_3d"
+    assert str((20, 22, 24, repeat)) in str(error)
+
+
+def test_a_single_slice_is_refused(save, ball):
+    assert refused(save(ball[:, :, 0])).code in {"not_3d", "too_small"}
+
+
+@pytest.mark.parametrize("value", [0, 17])
+def test_an_image_without_contrast_is_refused(save, ball, value):
+    assert refused(save(np.full_like(ball, value))).code == "empty"
+
+
+def test_an_image_that_is_nearly_all_zero_is_refused(save, ball):
+    speck = np.zeros_like(ball)
+    speck[10, 10, 10] = 5
+    assert refused(save(speck)).code == "empty"
+
+
+@pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
+def test_a_few_voxels_that_are_not_finite_take_their_neighbours_mean(save, ball, value):
+    ball[10, 11, 12] = value
+    scan = read_scan(save(ball))
+    assert scan.volume.data[10, 11, 12] == pytest.approx(700)
+    assert flags(scan)[0] == "not_finite_repaired"
+    assert scan.is_repaired
+
+
+def test_many_voxels_that_are_not_finite_are_refused(save, ball):
+    ball[:5] = np.nan
+    assert refused(save(ball)).code == "not_finite"
+
+
+def test_a_few_negative_voxels_are_clipped_with_a_sentence(save, ball):
+    ball[0, 0, :3] = -4
+    scan = read_scan(save(ball))
+    assert scan.volume.data.min() == 0
+    assert flags(scan)[0] == "negative_clipped"
+    assert "3 voxels" in scan.flags[0].message
+
+
+def test_standardized_intensities_are_refused(save, ball):
+    assert refused(save((ball - ball.mean()) / ball.std())).code == "negative"
+
+
+def test_thick_slices_are_flagged_but_nothing_is_repaired(save, ball):
+    scan = read_scan(save(ball))
+    assert flags(scan) == ["thick_slices"]
+    assert not scan.is_repaired
+
+
+def test_giant_images_are_refused_before_their_voxels_are_read(save, ball, monkeypatch):
+    monkeypatch.setattr(reading, "MAX_VOXELS", ball.size - 1)
+    monkeypatch.setattr(reading, "_data", lambda *_: pytest.fail("voxels were read"))
+    assert refused(save(ball)).code == "too_large"
+
+
+def test_complex_voxels_are_refused(save, ball):
+    assert refused(save(ball.astype(np.complex64))).code == "unreadable"
+
+
+def test_colors_are_refused(save, ball):
+    color = np.zeros(ball.shape, [("R", "u1"), ("G", "u1"), ("B", "u1")])
+    assert refused(save(color)).code == "unreadable"
+
+
+def test_a_mask_must_be_on_the_scans_grid(save, ball):
+    scan = read_volume(save(ball))
+    mask = save((ball > 100).astype(np.uint8), "mask.nii.gz")
+    assert read_mask(mask, like=scan).data.dtype == bool
+    other = save((ball[:-1] > 100).astype(np.uint8), "other.nii.gz")
+    with pytest.raises(ImageError, match="not on the scan's grid") as caught:
+        read_mask(other, like=scan)
+    assert caught.value.code == "mask_grid"

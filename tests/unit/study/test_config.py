@@ -1,0 +1,116 @@
+from pathlib import Path
+
+import pytest
+import yaml
+from pipeline.errors import ConfigError
+from pipeline.study.config import load_config, read_config
+
+PROJECT = Path(__file__).resolve().parents[3]
+
+
+def test_default_config_agrees_with_its_schema():
+    config = load_config(read_config(PROJECT / "config.yaml"), [PROJECT / "config.yaml"])
+    assert config.output_dir == PROJECT / "results"
+    assert config.bids_dir is None
+
+
+def test_without_a_data_set_the_message_says_what_to_write(content):
+    content["study"]["bids_dir"] = None
+    with pytest.raises(ConfigError, match="snakemake --cores 2 --configfile my.yaml"):
+        load_config(content).require_data()
+
+
+def test_a_missing_data_set_is_named(content, tmp_path):
+    with pytest.raises(ConfigError, match=str(tmp_path / "bids")):
+        load_config(content).require_data()
+
+
+@pytest.mark.parametrize(
+    ("section", "key", "suggestion"),
+    [
+        ("study", "bidsdir", "study.bidsdir: no such key. Did you mean study.bids_dir?"),
+        ("study", "follow_up", "study.follow_up: no such key. Did you mean study.followup?"),
+        ("engines", "skullstrip", "Did you mean engines.skull_strip?"),
+        ("engines", "lesions", "engines.lesions: no such key. Did you mean study.lesions?"),
+        ("statistics", "xyzzy", "statistics.xyzzy: no such key; there are: dose_column, covariates."),
+    ],
+)
+def test_a_wrong_key_is_answered_with_the_nearest_right_one(content, section, key, suggestion):
+    content[section][key] = "x"
+    with pytest.raises(ConfigError) as caught:
+        load_config(content)
+    assert suggestion in str(caught.value)
+
+
+def test_a_wrong_section_is_answered_with_the_nearest_right_one(content):
+    content["engine"] = {}
+    with pytest.raises(ConfigError, match=r"engine: no such key\. Did you mean engines\?"):
+        load_config(content)
+
+
+def test_all_faults_are_told_at_once(content):
+    content["study"]["bidsdir"] = "x"
+    content["engines"]["change"] = 3
+    with pytest.raises(ConfigError) as caught:
+        load_config(content)
+    assert "study.bidsdir" in str(caught.value)
+    assert "engines.change: expected string, got 3" in str(caught.value)
+
+
+def test_a_visit_that_yaml_reads_as_a_number_is_asked_for_in_quotes(content):
+    content["study"]["baseline"] = yaml.safe_load("01")
+    with pytest.raises(ConfigError, match=r"study\.baseline: expected string, got 1\. Write it in quotes\."):
+        load_config(content)
+
+
+def test_visits_may_be_named_with_or_without_ses(content):
+    content["study"]["followup"] = "ses-M24"
+    assert load_config(content).followup == "M24"
+
+
+def test_one_visit_twice_is_refused(content):
+    content["study"]["followup"] = "ses-BL"
+    with pytest.raises(ConfigError, match="two different visits"):
+        load_config(content)
+
+
+def test_relative_paths_are_relative_to_the_file_that_names_them(content, tmp_path):
+    defaults, own = tmp_path / "project" / "config.yaml", tmp_path / "study" / "my.yaml"
+    for path, study in ((defaults, {"output_dir": "results"}), (own, {"bids_dir": "../bids"})):
+        path.parent.mkdir()
+        path.write_text(yaml.safe_dump({"study": study}))
+    content["study"].update(bids_dir="../bids", output_dir="results")
+    config = load_config(content, [defaults, own])
+    assert config.bids_dir == tmp_path / "bids"
+    assert config.output_dir == tmp_path / "project" / "results"
+
+
+def test_paths_from_the_command_line_are_relative_to_the_working_directory(content, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    content["study"]["output_dir"] = "elsewhere"
+    assert load_config(content, []).output_dir == tmp_path / "elsewhere"
+
+
+def test_lesions_may_be_named_relative_to_the_data_set(content, bids):
+    (bids.root / "derivatives" / "lesions").mkdir(parents=True)
+    content["study"]["lesions"] = "derivatives/lesions"
+    assert load_config(content).lesions == bids.root / "derivatives" / "lesions"
+
+
+def test_a_lesion_folder_that_is_nowhere_is_refused(content):
+    content["study"]["lesions"] = "derivatives/lesions"
+    with pytest.raises(ConfigError, match=r"study\.lesions: there is neither"):
+        load_config(content)
+
+
+def test_the_checked_config_survives_a_round_trip(content, bids):
+    config = load_config(content)
+    assert load_config(config.as_dict()) == config
+
+
+@pytest.mark.parametrize("text", ["study: [", "- a\n- b\n", "\x00"])
+def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
+    path = tmp_path / "my.yaml"
+    path.write_text(text)
+    with pytest.raises(ConfigError, match="my.yaml"):
+        read_config(path)

@@ -1,0 +1,183 @@
+import pytest
+from pipeline.errors import ScanTableError
+from pipeline.study.config import load_config
+from pipeline.study.plan import plan_study
+
+
+@pytest.fixture
+def plan(content):
+    def make():
+        return plan_study(load_config(content))
+
+    return make
+
+
+def codes(flags):
+    return [flag.code for flag in flags]
+
+
+def test_a_complete_patient_is_ok(bids, plan):
+    bids.patient("01")
+    (pair,) = plan().pairs
+    assert (pair.status, pair.reason, pair.flags) == ("ok", None, ())
+    assert pair.interval_days == 735
+    assert pair.interval_years == pytest.approx(735 / 365.25)
+
+
+def test_shifted_years_before_1925_are_normal(bids, plan):
+    bids.patient("01", "1891-12-30T10:00:00", "1893-12-30T10:00:00.500")
+    assert plan().pairs[0].interval_days == 731
+
+
+@pytest.mark.parametrize(
+    ("baseline", "followup", "code"),
+    [("2021-01-01", "2019-01-01", "dates_reversed"), ("2021-01-01T08:00:00", "2021-01-01T17:00:00", "same_date")],
+)
+def test_visits_in_the_wrong_order_are_not_compared(bids, plan, baseline, followup, code):
+    bids.patient("01", baseline, followup)
+    bids.patient("02")
+    first, second = plan().pairs
+    assert (first.status, first.reason.code) == ("failed", code)
+    assert not first.is_measured
+    assert first.baseline.is_measured, "the scans are measured all the same"
+    assert second.status == "ok"
+
+
+def test_without_dates_the_change_is_measured_but_not_per_year(bids, plan):
+    bids.scan("01", "BL")
+    bids.scan("01", "M24")
+    (pair,) = plan().pairs
+    assert pair.is_measured
+    assert pair.interval_years is None
+    assert codes(pair.flags) == ["interval_unknown"]
+
+
+def test_a_date_that_is_none_flags_its_own_visit_only(bids, plan):
+    bids.patient("01", followup="2021-02-30")
+    (pair,) = plan().pairs
+    assert codes(pair.followup.flags) == ["date_unreadable"]
+    assert pair.baseline.flags == ()
+
+
+def test_scans_tsv_gives_the_date_where_sessions_tsv_does_not(bids, plan):
+    bids.scan("01", "BL")
+    bids.scan("01", "M24")
+    bids.dates("01", BL="2019-03-04", M24="n/a")
+    table = bids.root / "sub-01" / "ses-M24" / "sub-01_ses-M24_scans.tsv"
+    table.write_text("filename\tacq_time\nanat/sub-01_ses-M24_T1w.nii.gz\t2021-03-08T10:00:00\n")
+    assert plan().pairs[0].interval_days == 735
+
+
+def test_dates_that_disagree_are_flagged_and_the_first_source_counts(bids, plan):
+    bids.patient("01")
+    table = bids.root / "sub-01" / "ses-M24" / "sub-01_ses-M24_scans.tsv"
+    table.write_text("filename\tacq_time\nanat/sub-01_ses-M24_T1w.nii.gz\t2021-03-09T10:00:00\n")
+    (pair,) = plan().pairs
+    assert codes(pair.followup.flags) == ["dates_disagree"]
+    assert pair.interval_days == 735
+
+
+def test_everyone_has_a_row_whether_listed_or_found(bids, plan):
+    bids.patient("02")
+    bids.list_participants("sub-01", "02")
+    bids.patient("03")
+    first, second, third = plan().pairs
+    assert (first.participant_id, first.status, first.reason.code) == ("sub-01", "missing", "no_participant_folder")
+    assert second.status == "ok", "participants.tsv may leave out sub-"
+    assert codes(third.flags) == ["not_in_participants"]
+
+
+def test_a_participant_listed_twice_has_one_row_and_a_flag(bids, plan):
+    bids.patient("01")
+    bids.list_participants("sub-01", "sub-01")
+    (pair,) = plan().pairs
+    assert codes(pair.flags) == ["duplicate_participant"]
+
+
+@pytest.mark.parametrize(
+    ("make", "code"),
+    [
+        (lambda bids: None, "no_session"),
+        (lambda bids: bids.scan("01", "M24", "sub-01_ses-M24_T2w.nii.gz"), "no_t1w"),
+        (lambda bids: bids.scan("01", "M24", "sub-01_ses-M24_space-MNI_desc-preproc_T1w.nii.gz"), "no_t1w"),
+    ],
+)
+def test_a_missing_scan_says_at_which_level_it_is_missing(bids, plan, make, code):
+    bids.scan("01", "BL")
+    make(bids)
+    (pair,) = plan().pairs
+    assert (pair.status, pair.reason.code) == ("missing", code)
+    assert len(plan().records()) == 1, "only the scan that is there is measured"
+
+
+def test_a_folder_that_is_no_bids_name_fails_alone(bids, plan):
+    bids.patient("01")
+    (bids.root / "sub-a b").mkdir()
+    bad, good = sorted(plan().pairs, key=lambda pair: pair.status == "ok")
+    assert (bad.status, bad.reason.code) == ("failed", "invalid_name")
+    assert good.status == "ok"
+
+
+def test_of_several_runs_the_lowest_number_is_used_and_said(bids, plan):
+    for run in ("10", "2"):
+        bids.scan("01", "BL", f"sub-01_ses-BL_run-{run}_T1w.nii.gz")
+    bids.scan("01", "M24")
+    (pair,) = plan().pairs
+    assert pair.baseline.t1w.name == "sub-01_ses-BL_run-2_T1w.nii.gz"
+    assert codes(pair.baseline.flags) == ["several_scans"]
+    assert "run-2" in pair.baseline.flags[0].message
+
+
+def test_an_acquisition_that_both_visits_have_comes_first(bids, plan):
+    bids.scan("01", "BL", "sub-01_ses-BL_acq-fast_T1w.nii.gz")
+    bids.scan("01", "BL", "sub-01_ses-BL_acq-mprage_T1w.nii.gz")
+    bids.scan("01", "M24", "sub-01_ses-M24_acq-mprage_run-1_T1w.nii.gz")
+    assert plan().pairs[0].baseline.t1w.name == "sub-01_ses-BL_acq-mprage_T1w.nii.gz"
+
+
+def test_a_scan_without_contrast_agent_comes_first(bids, plan):
+    bids.scan("01", "BL", "sub-01_ses-BL_ce-gadolinium_T1w.nii.gz")
+    bids.scan("01", "BL", "sub-01_ses-BL_run-2_T1w.nii.gz")
+    bids.scan("01", "M24", "sub-01_ses-M24_ce-gadolinium_T1w.nii.gz")
+    (pair,) = plan().pairs
+    assert pair.baseline.t1w.name == "sub-01_ses-BL_run-2_T1w.nii.gz"
+    assert codes(pair.followup.flags) == ["contrast_agent"]
+
+
+def test_a_lesion_mask_sends_its_scan_through_lesion_filling(bids, content, plan):
+    bids.patient("01")
+    mask = bids.root / "lesions" / "sub-01" / "ses-BL" / "anat" / "sub-01_ses-BL_space-T1w_label-lesion_mask.nii.gz"
+    mask.parent.mkdir(parents=True)
+    mask.touch()
+    content["study"]["lesions"] = "lesions"
+    made = plan()
+    assert made.lesion_mask("01", "BL") == str(mask)
+    assert made.image_step("01", "BL") == "fill_lesions"
+    assert made.image_step("01", "M24") == "correct_bias"
+    assert codes(made.pairs[0].flags) == ["lesion_mask_one_visit"]
+
+
+def test_the_table_has_a_row_for_every_planned_scan(bids, plan):
+    bids.patient("01")
+    bids.list_participants("sub-01", "sub-02")
+    lines = plan().table().splitlines()
+    assert lines[0].split("\t")[:4] == ["participant_id", "visit", "status", "reason"]
+    assert [line.split("\t")[2] for line in lines[1:]] == ["ok", "ok", "missing", "missing"]
+
+
+def test_one_patient_more_changes_the_digest(bids, plan):
+    bids.patient("01")
+    before = plan().digest()
+    bids.patient("02")
+    assert plan().digest() != before
+
+
+def test_an_empty_folder_is_no_data_set(bids, plan):
+    with pytest.raises(ScanTableError, match="Is it a BIDS data set"):
+        plan()
+
+
+def test_a_participants_table_without_its_column_is_refused(bids, plan):
+    (bids.root / "participants.tsv").write_text("subject,age\nsub-01,3\n")
+    with pytest.raises(ScanTableError, match="has no column participant_id"):
+        plan()

@@ -1,0 +1,114 @@
+import pytest
+from pipeline.records import Flag, Reason, Record, record_path, write_record
+from pipeline.study.config import load_config
+from pipeline.study.plan import plan_study
+from pipeline.study.results import collect_results, summarize_run
+from pipeline.study.tables import format_table, write_table
+
+VOLUMES = {"gm_volume_ml": 600.0, "wm_volume_ml": 500.0, "csf_volume_ml": 300.0, "brain_volume_ml": 1100.0, "icv_ml": 1400.0}
+ENGINES = {"skull_strip": "embedded", "change": "embedded"}
+
+
+@pytest.fixture
+def study(content, bids):
+    class Study:
+        tree = bids
+
+        def record(self, participant, step, visits, **known):
+            known = {"status": "ok", **known}
+            path = record_path(load_config(content).output_dir, participant, visits, step)
+            write_record(path, Record(step, participant, visits, **known))
+
+        def finish(self, participant, change=-1.5, volumes=VOLUMES):
+            self.record(participant, "gray_matter_volume", {"visit": "BL"}, measures=volumes)
+            self.record(participant, "gray_matter_volume", {"visit": "M24"}, measures={**volumes, "gm_volume_ml": 591.0})
+            self.record(participant, "measure_change", {"baseline": "BL", "followup": "M24"}, measures={"gm_change_percent": change})
+
+        def results(self):
+            return collect_results(plan_study(load_config(content)), ENGINES, "1.2.3")
+
+    return Study()
+
+
+def test_a_measured_patient_has_every_number(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    (row,) = study.results().atrophy
+    assert row["status"] == "ok"
+    assert row["gm_change_percent"] == -1.5
+    assert row["gm_change_percent_per_year"] == pytest.approx(-1.5 / (735 / 365.25))
+    assert row["gm_difference_percent"] == pytest.approx(-1.5)
+    assert (row["gm_volume_baseline_ml"], row["gm_volume_followup_ml"], row["icv_baseline_ml"]) == (600.0, 591.0, 1400.0)
+    assert (row["engines"], row["version"]) == ("skull_strip=embedded; change=embedded", "1.2.3")
+
+
+def test_a_flag_of_any_step_flags_the_patient_and_names_the_visit(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.record("sub-01", "inspect", {"visit": "M24"}, flags=(Flag("thick_slices", "Slices are thick."),))
+    results = study.results()
+    assert (results.atrophy[0]["status"], results.atrophy[0]["flags"]) == ("flagged", "M24:thick_slices")
+    assert [row["status"] for row in results.volumes] == ["ok", "flagged"]
+    assert results.quality[1]["messages"] == "Slices are thick."
+
+
+def test_a_failed_scan_fails_its_patient_with_the_first_cause_and_keeps_the_other_scan(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    reason = Reason("truncated", "The file ends too early.")
+    study.record("sub-01", "gray_matter_volume", {"visit": "M24"}, status="failed", reason=reason)
+    study.record("sub-01", "measure_change", {"baseline": "BL", "followup": "M24"}, status="failed", reason=reason)
+    (row,) = study.results().atrophy
+    assert (row["status"], row["reason"]) == ("failed", "truncated: The file ends too early.")
+    assert row["gm_volume_baseline_ml"] == 600.0
+    assert row.get("gm_change_percent") is None
+
+
+def test_a_missing_scan_leaves_the_volume_of_the_other(study):
+    study.tree.scan("01", "BL")
+    study.record("sub-01", "gray_matter_volume", {"visit": "BL"}, measures=VOLUMES)
+    (row,) = study.results().atrophy
+    assert (row["status"], row["gm_volume_baseline_ml"]) == ("missing", 600.0)
+
+
+def test_what_did_not_finish_is_failed_not_missing(study):
+    study.tree.patient("01")
+    (row,) = study.results().atrophy
+    assert row["status"] == "failed"
+    assert row["reason"].startswith("not_finished: ")
+
+
+def test_other_patients_rows_do_not_depend_on_a_bad_one(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    alone = study.results()
+    study.tree.patient("00", "2021-01-01", "2019-01-01")
+    study.tree.scan("02", "M24")
+    study.tree.patient("03")
+    together = study.results()
+    assert alone.atrophy[0] in together.atrophy
+    assert all(row in together.volumes for row in alone.volumes)
+    assert [row["status"] for row in together.atrophy] == ["failed", "ok", "missing", "failed"]
+
+
+def test_rows_of_all_tables_agree_with_their_schemas(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.tree.scan("02", "M24")
+    results = study.results()
+    for name in ("atrophy", "volumes", "quality"):
+        format_table(name, getattr(results, name))
+
+
+def test_the_last_lines_count_every_status_and_say_where_to_look(study, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.tree.scan("02", "M24")
+    write_table(tmp_path, "atrophy", study.results().atrophy)
+    text = summarize_run(tmp_path)
+    assert text.startswith("2 patients: 1 ok, 0 flagged, 0 excluded, 1 missing, 0 failed.")
+    assert str(tmp_path / "atrophy.tsv") in text
+
+
+def test_without_results_the_last_lines_say_so(tmp_path):
+    assert summarize_run(tmp_path).startswith("No results yet")
