@@ -1,0 +1,80 @@
+"""Which voxels are brain, and which lie inside the skull."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import ndimage
+
+from pipeline.algorithms.structures import STRUCTURES, Predict, label_structures
+
+_CLOSING_MM = 2.5  # sulci narrower than about 5 mm belong to the brain mask
+_SMALLEST_BRAIN_ML = 400.0
+
+
+@dataclass(frozen=True)
+class BrainExtraction:
+    """Masks (X, Y, Z) bool: brain is gray and white matter and ventricles closed over sulci, intracranial adds all CSF."""
+
+    brain_mask: np.ndarray
+    intracranial_mask: np.ndarray
+
+
+def largest_component(mask: np.ndarray) -> np.ndarray:
+    """The largest 6-connected part of a mask, holes filled."""
+    labels, count = ndimage.label(mask)
+    if count == 0:
+        return np.zeros_like(mask, dtype=bool)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
+
+
+def close_mask(mask: np.ndarray, radius_mm: float, voxel_mm: np.ndarray) -> np.ndarray:
+    """Morphological closing by a ball whose radius is in mm, whatever the voxel."""
+    pad = [(int(np.ceil(radius_mm / v)) + 1,) * 2 for v in voxel_mm]
+    padded = np.pad(mask, pad)
+    grown = ndimage.distance_transform_edt(~padded, sampling=voxel_mm) <= radius_mm
+    closed = ndimage.distance_transform_edt(grown, sampling=voxel_mm) > radius_mm
+    inner = tuple(slice(low, low + size) for (low, _), size in zip(pad, mask.shape, strict=True))
+    return np.asarray(closed[inner] | mask)
+
+
+def masks_from_structures(structures: np.ndarray, voxel_to_ras: np.ndarray) -> BrainExtraction:
+    """Masks from the probabilities (C, X, Y, Z) of `structures.label_structures`.
+
+    Raises
+    ------
+    ValueError
+        Less than a brain was found.
+    """
+    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    fluid = structures[STRUCTURES.index("outer_csf")]
+    outside = structures[STRUCTURES.index("outside")]
+    brain = largest_component(1 - outside - fluid > 0.5)
+    found_ml = float(brain.sum() * abs(np.linalg.det(np.asarray(voxel_to_ras)[:3, :3])) / 1000)
+    if found_ml < _SMALLEST_BRAIN_ML:
+        raise ValueError(f"only {found_ml:.0f} ml of brain were found, less than {_SMALLEST_BRAIN_ML:.0f} ml")
+    brain = close_mask(brain, _CLOSING_MM, voxel_mm)
+    intracranial = largest_component((outside < 0.5) | brain)
+    return BrainExtraction(brain, intracranial)
+
+
+def extract_brain(image: np.ndarray, voxel_to_ras: np.ndarray, *, predict: Predict) -> BrainExtraction:
+    """Find brain and intracranial space in a T1w scan of a whole, defaced or stripped head.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+        T1w intensities of any unit, orientation and voxel size.
+    voxel_to_ras : (4, 4) array-like
+    predict : callable
+        The structure network, see `structures.label_structures`.
+
+    Raises
+    ------
+    ValueError
+        Less than a brain was found.
+    """
+    return masks_from_structures(label_structures(image, voxel_to_ras, predict=predict), voxel_to_ras)

@@ -1,0 +1,298 @@
+"""Symmetric diffeomorphic registration of two visits in midway space.
+
+The deformation between the visits is the flow of one stationary velocity field v: half of it forward reaches the
+follow-up, half of it backward the baseline (Ashburner and Ridgway, https://doi.org/10.3389/fnins.2012.00197).  Each
+Gauss-Newton step solves (H + lambda L) dv = b with H the outer product of the mean image's gradient and L the
+membrane operator, by multigrid with red-black relaxation, so that no result depends on the number of threads.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numba
+import numpy as np
+from scipy import ndimage
+
+from pipeline.algorithms.resampling import resample
+
+_SQUARINGS = 3  # velocities are a few voxels at most: an eighth of half of that is well under half a voxel
+_SMALLEST_SIDE = 12
+
+
+@numba.njit(fastmath=True, cache=True, inline="always")
+def _neighbours(x, i, j, k):
+    """Number of the six neighbours inside the grid and the sum of their vectors."""
+    nx, ny, nz = x.shape[1:]
+    count = 0
+    s0 = s1 = s2 = np.float32(0)
+    for axis in range(3):
+        for side in (-1, 1):
+            a = i + (side if axis == 0 else 0)
+            c = j + (side if axis == 1 else 0)
+            d = k + (side if axis == 2 else 0)
+            if 0 <= a < nx and 0 <= c < ny and 0 <= d < nz:
+                count += 1
+                s0 += x[0, a, c, d]
+                s1 += x[1, a, c, d]
+                s2 += x[2, a, c, d]
+    return count, s0, s1, s2
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _relax(h, b, x, weight, sweeps):
+    """Red-black Gauss-Seidel sweeps of (H + weight L) x = b; L is the 7-point negative Laplacian, free borders."""
+    nx, ny, nz = x.shape[1:]
+    for sweep in range(2 * sweeps):
+        colour = sweep & 1
+        for plane in numba.prange(nx):
+            i = np.int64(plane)
+            for j in range(ny):
+                for k in range((i + j + colour) & 1, nz, 2):
+                    count, s0, s1, s2 = _neighbours(x, i, j, k)
+                    diagonal = weight * count + np.float32(1e-6)
+                    r0 = b[0, i, j, k] + weight * s0
+                    r1 = b[1, i, j, k] + weight * s1
+                    r2 = b[2, i, j, k] + weight * s2
+                    h00 = h[0, i, j, k] + diagonal
+                    h11 = h[1, i, j, k] + diagonal
+                    h22 = h[2, i, j, k] + diagonal
+                    h01 = h[3, i, j, k]
+                    h02 = h[4, i, j, k]
+                    h12 = h[5, i, j, k]
+                    c00 = h11 * h22 - h12 * h12
+                    c01 = h02 * h12 - h01 * h22
+                    c02 = h01 * h12 - h02 * h11
+                    c11 = h00 * h22 - h02 * h02
+                    c12 = h01 * h02 - h00 * h12
+                    c22 = h00 * h11 - h01 * h01
+                    determinant = h00 * c00 + h01 * c01 + h02 * c02
+                    x[0, i, j, k] = (c00 * r0 + c01 * r1 + c02 * r2) / determinant
+                    x[1, i, j, k] = (c01 * r0 + c11 * r1 + c12 * r2) / determinant
+                    x[2, i, j, k] = (c02 * r0 + c12 * r1 + c22 * r2) / determinant
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _residual(h, b, x, weight, out):
+    """out = b - (H + weight L) x."""
+    nx, ny, nz = x.shape[1:]
+    for plane in numba.prange(nx):
+        i = np.int64(plane)
+        for j in range(ny):
+            for k in range(nz):
+                x0, x1, x2 = x[0, i, j, k], x[1, i, j, k], x[2, i, j, k]
+                count, s0, s1, s2 = _neighbours(x, i, j, k)
+                h01, h02, h12 = h[3, i, j, k], h[4, i, j, k], h[5, i, j, k]
+                out[0, i, j, k] = b[0, i, j, k] - (h[0, i, j, k] * x0 + h01 * x1 + h02 * x2 + weight * (count * x0 - s0))
+                out[1, i, j, k] = b[1, i, j, k] - (h01 * x0 + h[1, i, j, k] * x1 + h12 * x2 + weight * (count * x1 - s1))
+                out[2, i, j, k] = b[2, i, j, k] - (h02 * x0 + h12 * x1 + h[2, i, j, k] * x2 + weight * (count * x2 - s2))
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _restrict(fine, coarse):
+    """Mean of 2 x 2 x 2 blocks; a last odd plane is averaged with itself."""
+    channels, nx, ny, nz = fine.shape
+    for plane in numba.prange(coarse.shape[1]):
+        i = np.int64(plane)
+        for n in range(channels):
+            for j in range(coarse.shape[2]):
+                for k in range(coarse.shape[3]):
+                    total = np.float32(0)
+                    for s in range(8):
+                        a = min(2 * i + (s & 1), nx - 1)
+                        c = min(2 * j + (s >> 1 & 1), ny - 1)
+                        d = min(2 * k + (s >> 2 & 1), nz - 1)
+                        total += fine[n, a, c, d]
+                    coarse[n, i, j, k] = total * np.float32(0.125)
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _prolong_add(coarse, fine):
+    """Add the trilinear interpolation of a cell-centred coarse grid to the fine grid."""
+    channels, nx, ny, nz = fine.shape
+    mx, my, mz = coarse.shape[1:]
+    for plane in numba.prange(nx):
+        i = np.int64(plane)
+        i0 = i // 2
+        i1 = min(max(i0 + (1 if i & 1 else -1), 0), mx - 1)
+        for j in range(ny):
+            j0 = j // 2
+            j1 = min(max(j0 + (1 if j & 1 else -1), 0), my - 1)
+            for k in range(nz):
+                k0 = k // 2
+                k1 = min(max(k0 + (1 if k & 1 else -1), 0), mz - 1)
+                for n in range(channels):
+                    near = 27 * coarse[n, i0, j0, k0] + 9 * (coarse[n, i1, j0, k0] + coarse[n, i0, j1, k0] + coarse[n, i0, j0, k1])
+                    far = 3 * (coarse[n, i1, j1, k0] + coarse[n, i1, j0, k1] + coarse[n, i0, j1, k1]) + coarse[n, i1, j1, k1]
+                    fine[n, i, j, k] += (near + far) / np.float32(64)
+
+
+def _half(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple((s + 1) // 2 for s in shape)
+
+
+def solve_membrane(h: np.ndarray, b: np.ndarray, weight: float, *, cycles: int = 2) -> np.ndarray:
+    """Solve (H + weight L) x = b by multigrid V-cycles.
+
+    Parameters
+    ----------
+    h : (6, X, Y, Z) float32
+        Symmetric 3 x 3 matrix of each voxel: xx, yy, zz, xy, xz, yz.
+    b : (3, X, Y, Z) float32
+    weight : float
+        Weight of the membrane operator in voxel units.
+
+    Returns
+    -------
+    (3, X, Y, Z) float32 ndarray.
+    """
+    x = np.zeros_like(b)
+    hierarchy = [h]
+    while min(hierarchy[-1].shape[1:]) > _SMALLEST_SIDE:
+        coarse = np.empty((6, *_half(hierarchy[-1].shape[1:])), np.float32)
+        _restrict(hierarchy[-1], coarse)
+        hierarchy.append(coarse)
+    for _ in range(cycles):
+        _cycle(hierarchy, 0, b, x, np.float32(weight))
+    return x
+
+
+def _cycle(hierarchy: list[np.ndarray], level: int, b: np.ndarray, x: np.ndarray, weight: np.float32) -> None:
+    h = hierarchy[level]
+    if level == len(hierarchy) - 1:
+        _relax(h, b, x, weight, 40)
+        return
+    _relax(h, b, x, weight, 2)
+    remainder = np.empty_like(b)
+    _residual(h, b, x, weight, remainder)
+    coarse_b = np.empty((3, *_half(b.shape[1:])), np.float32)
+    _restrict(remainder, coarse_b)
+    correction = np.zeros_like(coarse_b)
+    # a coarse voxel is twice as wide, so its Laplacian is a quarter
+    _cycle(hierarchy, level + 1, coarse_b, correction, np.float32(weight / 4))
+    _prolong_add(correction, x)
+    _relax(h, b, x, weight, 2)
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _compose(u, out):
+    """out(x) = u(x) + u(x + u(x)), linear interpolation, borders repeated."""
+    nx, ny, nz = u.shape[1:]
+    for plane in numba.prange(nx):
+        i = np.int64(plane)
+        for j in range(ny):
+            for k in range(nz):
+                px = min(max(i + u[0, i, j, k], np.float32(0)), np.float32(nx - 1.001))
+                py = min(max(j + u[1, i, j, k], np.float32(0)), np.float32(ny - 1.001))
+                pz = min(max(k + u[2, i, j, k], np.float32(0)), np.float32(nz - 1.001))
+                a, c, d = int(px), int(py), int(pz)
+                fx, fy, fz = px - a, py - c, pz - d
+                for n in range(3):
+                    v00 = u[n, a, c, d] * (1 - fx) + u[n, a + 1, c, d] * fx
+                    v10 = u[n, a, c + 1, d] * (1 - fx) + u[n, a + 1, c + 1, d] * fx
+                    v01 = u[n, a, c, d + 1] * (1 - fx) + u[n, a + 1, c, d + 1] * fx
+                    v11 = u[n, a, c + 1, d + 1] * (1 - fx) + u[n, a + 1, c + 1, d + 1] * fx
+                    low = v00 * (1 - fy) + v10 * fy
+                    high = v01 * (1 - fy) + v11 * fy
+                    out[n, i, j, k] = u[n, i, j, k] + low * (1 - fz) + high * fz
+
+
+def exponential(velocity: np.ndarray) -> np.ndarray:
+    """Displacement (3, X, Y, Z), voxels, of the unit-time flow of a stationary velocity, by scaling and squaring."""
+    u = (velocity / 2**_SQUARINGS).astype(np.float32)
+    for _ in range(_SQUARINGS):
+        out = np.empty_like(u)
+        _compose(u, out)
+        u = out
+    return u
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def jacobian_determinant(u):
+    """det(1 + grad u) of a displacement (3, X, Y, Z) in voxels; central differences, one on the border."""
+    nx, ny, nz = u.shape[1:]
+    out = np.ones((nx, ny, nz), np.float32)
+    for plane in numba.prange(1, nx - 1):
+        i = np.int64(plane)
+        for j in range(1, ny - 1):
+            for k in range(1, nz - 1):
+                h = np.float32(0.5)
+                a00 = 1 + h * (u[0, i + 1, j, k] - u[0, i - 1, j, k])
+                a01 = h * (u[0, i, j + 1, k] - u[0, i, j - 1, k])
+                a02 = h * (u[0, i, j, k + 1] - u[0, i, j, k - 1])
+                a10 = h * (u[1, i + 1, j, k] - u[1, i - 1, j, k])
+                a11 = 1 + h * (u[1, i, j + 1, k] - u[1, i, j - 1, k])
+                a12 = h * (u[1, i, j, k + 1] - u[1, i, j, k - 1])
+                a20 = h * (u[2, i + 1, j, k] - u[2, i - 1, j, k])
+                a21 = h * (u[2, i, j + 1, k] - u[2, i, j - 1, k])
+                a22 = 1 + h * (u[2, i, j, k + 1] - u[2, i, j, k - 1])
+                out[i, j, k] = (a00 * (a11 * a22 - a12 * a21) - a01 * (a10 * a22 - a12 * a20)
+                                + a02 * (a10 * a21 - a11 * a20))
+    return out
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _sample_spline(coefficients, matrix, offset, u, out):
+    """Cubic B-spline of `coefficients` at matrix (x + u) + offset; zero outside."""
+    nx, ny, nz = out.shape
+    sx, sy, sz = coefficients.shape
+    for plane in numba.prange(nx):
+        i = np.int64(plane)
+        wx = np.empty(4, np.float32)
+        wy = np.empty(4, np.float32)
+        wz = np.empty(4, np.float32)
+        for j in range(ny):
+            for k in range(nz):
+                x = i + u[0, i, j, k]
+                y = j + u[1, i, j, k]
+                z = k + u[2, i, j, k]
+                px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + offset[0]
+                py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + offset[1]
+                pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + offset[2]
+                if px < 0 or py < 0 or pz < 0 or px > sx - 1 or py > sy - 1 or pz > sz - 1:
+                    out[i, j, k] = 0
+                    continue
+                a, c, d = int(px), int(py), int(pz)
+                for f, w in ((px - a, wx), (py - c, wy), (pz - d, wz)):
+                    w[0] = (1 - f) ** 3 / 6
+                    w[1] = (3 * f**3 - 6 * f**2 + 4) / 6
+                    w[2] = (-3 * f**3 + 3 * f**2 + 3 * f + 1) / 6
+                    w[3] = f**3 / 6
+                total = np.float32(0)
+                for p in range(4):
+                    # the spline's coefficients are mirrored about the first and last voxel
+                    ia = abs(a - 1 + p)
+                    if ia > sx - 1:
+                        ia = 2 * (sx - 1) - ia
+                    for q in range(4):
+                        ic = abs(c - 1 + q)
+                        if ic > sy - 1:
+                            ic = 2 * (sy - 1) - ic
+                        row = np.float32(0)
+                        for r in range(4):
+                            ie = abs(d - 1 + r)
+                            if ie > sz - 1:
+                                ie = 2 * (sz - 1) - ie
+                            row += wz[r] * coefficients[ia, ic, ie]
+                        total += wx[p] * wy[q] * row
+                out[i, j, k] = total
+
+
+def spline_coefficients(image: np.ndarray) -> np.ndarray:
+    """Cubic B-spline coefficients (X, Y, Z) float32 of an image, mirrored at the borders."""
+    return ndimage.spline_filter(np.asarray(image, np.float32), order=3, output=np.float32, mode="mirror")
+
+
+def sample_spline(coefficients: np.ndarray, grid_to_voxel: np.ndarray, u: np.ndarray) -> np.ndarray:
+    """Image with `coefficients` on a displaced grid: at grid_to_voxel applied to (x + u(x)), zero outside.
+
+    Parameters
+    ----------
+    coefficients : (A, B, C) float32, from `spline_coefficients`
+    grid_to_voxel : (4, 4) array-like
+    u : (3, X, Y, Z) float32, displacement in grid voxels
+    """
+    out = np.empty(u.shape[1:], np.float32)
+    matrix = np.ascontiguousarray(grid_to_voxel[:3, :3], dtype=np.float64)
+    _sample_spline(coefficients, matrix, np.ascontiguousarray(grid_to_voxel[:3, 3], dtype=np.float64), u, out)
+    return out
