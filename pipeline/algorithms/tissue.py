@@ -40,12 +40,13 @@ _MIN_VOXELS = 500
 class TissueFractions:
     """Fractions (X, Y, Z) float32 in [0, 1] that sum to one in the intracranial mask and are zero outside.
 
-    `means` are intensities of the pure tissues in units of white matter, `noise_sd` the spread within them.
+    `subcortical_gm` is the part of `gm` that lies in deep nuclei; `means` are intensities of the pure tissues in units of white matter, `noise_sd` the spread within them.
     """
 
     gm: np.ndarray
     wm: np.ndarray
     csf: np.ndarray
+    subcortical_gm: np.ndarray
     means: dict[str, float]
     noise_sd: float
 
@@ -236,10 +237,12 @@ def segment_tissue(
         model = _update(x, posterior, model)
         if iteration in (1, 3):
             x = x / _residual_field(x, posterior, model, inside, voxel_mm)
-    volumes = np.zeros((3, *np.shape(image)), np.float32)
+    volumes = np.zeros((4, *np.shape(image)), np.float32)
     total = found.sum(0)
     for tissue in range(3):
         volumes[tissue][box][inside] = np.clip(found[tissue] / total, 0, 1)
+    cortical = priors["cortex"] + priors["cerebellar_cortex"]
+    volumes[3][box][inside] = volumes[_GRAY][box][inside] * priors["deep_gray"] / (priors["deep_gray"] + cortical)
     white = model.means["white_matter"]
     means = {name: value / white for name, value in model.means.items()}
     return TissueFractions(*volumes, means=means, noise_sd=model.spreads["white_matter"] / white)
