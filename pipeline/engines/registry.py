@@ -54,7 +54,6 @@ TASKS: Mapping[str, Task] = {
         images={"out_file": "image"},
         grid_of="in_file",
         interfaces={EMBEDDED: "pipeline.engines.embedded.lesions:FillLesions"},
-        data_files=_WEIGHTS,
     ),
     "segmentation": Task(
         images={"gm_fraction": "fraction", "wm_fraction": "fraction", "csf_fraction": "fraction"},

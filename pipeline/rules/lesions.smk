@@ -4,6 +4,7 @@
 rule fill_lesions:
     input:
         lesion_mask=lambda wc: PLAN.lesion_mask(wc.participant, wc.visit),
+        skull_strip=OUT / "records" / SCAN / "skull_strip.json",
         correct_bias=OUT / "records" / SCAN / "correct_bias.json",
     output:
         record=OUT / "records" / SCAN / "fill_lesions.json",
@@ -18,5 +19,5 @@ rule fill_lesions:
         code=code_of("fill_lesions", "lesion_filling"),
     shell:
         "python -m pipeline fill_lesions --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --lesion-mask {input.lesion_mask:q} --correct-bias {input.correct_bias:q}"
+        " --lesion-mask {input.lesion_mask:q} --skull-strip {input.skull_strip:q} --correct-bias {input.correct_bias:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"

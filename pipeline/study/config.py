@@ -193,7 +193,8 @@ def _anchor(key: str, value: str, named: Sequence[tuple[Path, Mapping[str, Any]]
     for file, content in reversed(named):
         section = content.get("study")
         if isinstance(section, Mapping) and section.get(key) == value:
-            return (file.resolve().parent / named_path).resolve()
+            anchored: Path = file.resolve().parent / named_path
+            return anchored.resolve()
     return named_path.resolve()
 
 

@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from pipeline.records import Flag, Reason, Record, read_record
+from pipeline.errors import PipelineError
+from pipeline.records import Flag, Reason, read_record
 from pipeline.study.plan import LAST_PAIR_STEP, LAST_SCAN_STEP, STATUSES, Plan, PlannedPair, PlannedScan
 from pipeline.study.tables import columns, read_table
 
@@ -96,7 +97,7 @@ def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
     if not scan.is_measured:
         return Measured(scan.status, scan.reason, scan.flags, {})
     folder = output_dir / "records" / scan.participant_id / f"ses-{scan.visit}"
-    return _measured(_read_records(folder), LAST_SCAN_STEP, scan.flags)
+    return _measured(folder, LAST_SCAN_STEP, scan.flags)
 
 
 def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured]) -> Measured:
@@ -104,17 +105,17 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
     if not pair.is_measured:
         return Measured(pair.status, pair.reason, pair.flags, {})
     folder = output_dir / "records" / pair.participant_id / f"ses-{pair.baseline.visit}_ses-{pair.followup.visit}"
-    change = _measured(_read_records(folder), LAST_PAIR_STEP, pair.flags)
+    change = _measured(folder, LAST_PAIR_STEP, pair.flags)
     if change.status == "ok" and any(scan.flags for scan in scans):
         return Measured("flagged", None, change.flags, change.measures)
     return change
 
 
-def _read_records(folder: Path) -> dict[str, Record]:
-    return {path.stem: read_record(path) for path in sorted(folder.glob("*.json"))}
-
-
-def _measured(records: Mapping[str, Record], last_step: str, planned_flags: Sequence[Flag]) -> Measured:
+def _measured(folder: Path, last_step: str, planned_flags: Sequence[Flag]) -> Measured:
+    try:
+        records = {path.stem: read_record(path) for path in sorted(folder.glob("*.json"))}
+    except PipelineError as error:
+        return Measured("failed", Reason("record_damaged", str(error)), tuple(planned_flags), {})
     flags = (*planned_flags, *(flag for record in records.values() for flag in record.flags))
     last = records.get(last_step)
     if last is None:

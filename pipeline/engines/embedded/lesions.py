@@ -8,19 +8,18 @@ from typing import Any
 from nipype.interfaces.base import File
 
 from pipeline.algorithms.lesions import fill_lesions
-from pipeline.algorithms.structures import STRUCTURES, label_structures
 from pipeline.engines.embedded.interface import EmbeddedInputSpec, EmbeddedInterface, MeasuresOutputSpec
-from pipeline.engines.network import load_network
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
 from pipeline.images.writing import write_volume
 
 
 class FillLesionsInputSpec(EmbeddedInputSpec):
-    """A head and its lesions."""
+    """A head, its brain and its lesions."""
 
     in_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan, 3D NIfTI")
     lesion_mask = File(exists=True, mandatory=True, desc="lesion mask on the scan's grid")
+    brain_mask = File(exists=True, mandatory=True, desc="brain mask on the scan's grid")
 
 
 class FillLesionsOutputSpec(MeasuresOutputSpec):
@@ -34,14 +33,11 @@ class FillLesions(EmbeddedInterface):
 
     input_spec = FillLesionsInputSpec
     output_spec = FillLesionsOutputSpec
-    distributions = ("numpy", "scipy", "nibabel", "onnxruntime")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = read_volume(Path(self.inputs.in_file))
         lesions = read_mask(Path(self.inputs.lesion_mask), like=scan)
-        predict = load_network(self.inputs.num_threads)
-        structures = label_structures(scan.data, scan.voxel_to_ras, predict=predict)
-        white_matter = structures[STRUCTURES.index("white_matter")]
-        filled = fill_lesions(scan.data, lesions.data, white_matter)
+        brain = read_mask(Path(self.inputs.brain_mask), like=scan)
+        filled = fill_lesions(scan.data, lesions.data, brain.data, scan.voxel_to_ras)
         write_volume(self._keep("out_file", folder / "filled.nii.gz"), Volume(filled, scan.voxel_to_ras))
         return {}

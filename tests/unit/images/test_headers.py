@@ -1,6 +1,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+
 from pipeline.errors import ImageError
 from pipeline.images.headers import choose_affine
 from pipeline.images.reading import read_scan
@@ -90,7 +91,7 @@ def test_forms_that_differ_in_voxel_size_are_refused(save, ball, affine):
     assert caught.value.code == "header_contradiction"
 
 
-def test_an_sform_that_contradicts_pixdim_is_refused_even_alone(save, ball, affine):
+def test_an_sform_that_contradicts_pixdim_is_refused_even_alone(save, ball):
     with pytest.raises(ImageError, match="pixdim says"):
         chosen(save(ball, qform_code=0, pixdim=(1, 1, 1)))
 

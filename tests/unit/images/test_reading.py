@@ -3,6 +3,7 @@ import gzip
 import nibabel as nib
 import numpy as np
 import pytest
+
 from pipeline.errors import ImageError
 from pipeline.images import reading
 from pipeline.images.reading import read_mask, read_scan, read_volume

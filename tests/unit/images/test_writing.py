@@ -1,6 +1,7 @@
 import nibabel as nib
 import numpy as np
 import pytest
+
 from pipeline.images.grids import Volume, is_same_grid, voxel_volume_mm3
 from pipeline.images.reading import read_volume
 from pipeline.images.writing import write_mask, write_volume

@@ -3,6 +3,7 @@ from datetime import date
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+
 from pipeline.study.dates import interval_days, interval_years, parse_date
 
 
@@ -12,7 +13,9 @@ def test_every_date_of_the_calendar_is_read_shifted_years_included(moment):
     assert parse_date(moment.date().isoformat()) == moment.date()
 
 
-@pytest.mark.parametrize("text", ["1911-02-28T09:30:00.250000", "1911-02-28 09:30", "1911-02-28T09:30:00Z", "1911-02-28"])
+@pytest.mark.parametrize(
+    "text", ["1911-02-28T09:30:00.250000", "1911-02-28 09:30", "1911-02-28T09:30:00Z", "1911-02-28"]
+)
 def test_time_fractions_and_zones_do_not_matter(text):
     assert parse_date(text) == date(1911, 2, 28)
 

@@ -1,4 +1,5 @@
 import pytest
+
 from pipeline.errors import ScanTableError
 from pipeline.study.config import load_config
 from pipeline.study.plan import plan_study
@@ -97,7 +98,7 @@ def test_a_participant_listed_twice_has_one_row_and_a_flag(bids, plan):
 @pytest.mark.parametrize(
     ("make", "code"),
     [
-        (lambda bids: None, "no_session"),
+        (lambda _bids: None, "no_session"),
         (lambda bids: bids.scan("01", "M24", "sub-01_ses-M24_T2w.nii.gz"), "no_t1w"),
         (lambda bids: bids.scan("01", "M24", "sub-01_ses-M24_space-MNI_desc-preproc_T1w.nii.gz"), "no_t1w"),
     ],
@@ -172,7 +173,8 @@ def test_one_patient_more_changes_the_digest(bids, plan):
     assert plan().digest() != before
 
 
-def test_an_empty_folder_is_no_data_set(bids, plan):
+@pytest.mark.usefixtures("bids")
+def test_an_empty_folder_is_no_data_set(plan):
     with pytest.raises(ScanTableError, match="Is it a BIDS data set"):
         plan()
 

@@ -1,11 +1,18 @@
 import pytest
+
 from pipeline.records import Flag, Reason, Record, record_path, write_record
 from pipeline.study.config import load_config
 from pipeline.study.plan import plan_study
 from pipeline.study.results import collect_results, summarize_run
 from pipeline.study.tables import format_table, write_table
 
-VOLUMES = {"gm_volume_ml": 600.0, "wm_volume_ml": 500.0, "csf_volume_ml": 300.0, "brain_volume_ml": 1100.0, "icv_ml": 1400.0}
+VOLUMES = {
+    "gm_volume_ml": 600.0,
+    "wm_volume_ml": 500.0,
+    "csf_volume_ml": 300.0,
+    "brain_volume_ml": 1100.0,
+    "icv_ml": 1400.0,
+}
 ENGINES = {"skull_strip": "embedded", "change": "embedded"}
 
 
@@ -21,8 +28,15 @@ def study(content, bids):
 
         def finish(self, participant, change=-1.5, volumes=VOLUMES):
             self.record(participant, "gray_matter_volume", {"visit": "BL"}, measures=volumes)
-            self.record(participant, "gray_matter_volume", {"visit": "M24"}, measures={**volumes, "gm_volume_ml": 591.0})
-            self.record(participant, "measure_change", {"baseline": "BL", "followup": "M24"}, measures={"gm_change_percent": change})
+            self.record(
+                participant, "gray_matter_volume", {"visit": "M24"}, measures={**volumes, "gm_volume_ml": 591.0}
+            )
+            self.record(
+                participant,
+                "measure_change",
+                {"baseline": "BL", "followup": "M24"},
+                measures={"gm_change_percent": change},
+            )
 
         def results(self):
             return collect_results(plan_study(load_config(content)), ENGINES, "1.2.3")
@@ -38,7 +52,11 @@ def test_a_measured_patient_has_every_number(study):
     assert row["gm_change_percent"] == -1.5
     assert row["gm_change_percent_per_year"] == pytest.approx(-1.5 / (735 / 365.25))
     assert row["gm_difference_percent"] == pytest.approx(-1.5)
-    assert (row["gm_volume_baseline_ml"], row["gm_volume_followup_ml"], row["icv_baseline_ml"]) == (600.0, 591.0, 1400.0)
+    assert (row["gm_volume_baseline_ml"], row["gm_volume_followup_ml"], row["icv_baseline_ml"]) == (
+        600.0,
+        591.0,
+        1400.0,
+    )
     assert (row["engines"], row["version"]) == ("skull_strip=embedded; change=embedded", "1.2.3")
 
 
@@ -76,6 +94,15 @@ def test_what_did_not_finish_is_failed_not_missing(study):
     (row,) = study.results().atrophy
     assert row["status"] == "failed"
     assert row["reason"].startswith("not_finished: ")
+
+
+def test_a_damaged_record_fails_its_patient_only(study, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.tree.patient("02")
+    study.finish("sub-02")
+    (tmp_path / "out" / "records" / "sub-01" / "ses-BL" / "gray_matter_volume.json").write_text("{")
+    assert [row["status"] for row in study.results().volumes] == ["failed", "ok", "ok", "ok"]
 
 
 def test_other_patients_rows_do_not_depend_on_a_bad_one(study):

@@ -1,6 +1,7 @@
 import json
 
 import pytest
+
 from pipeline.errors import PipelineError
 from pipeline.study.tables import SCHEMAS, columns, format_table, load_schema, read_table, sidecar, write_table
 
@@ -38,7 +39,14 @@ def test_every_key_of_the_configuration_has_a_unit_and_a_description():
 
 @pytest.mark.parametrize("name", TABLES)
 def test_quantities_carry_their_unit_in_the_name(name):
-    endings = {"ml": "_ml", "percent": "_percent", "percent/year": "_per_year", "mm": "_mm", "day": "_days", "year": "_years"}
+    endings = {
+        "ml": "_ml",
+        "percent": "_percent",
+        "percent/year": "_per_year",
+        "mm": "_mm",
+        "day": "_days",
+        "year": "_years",
+    }
     for column, field in load_schema(name)["properties"].items():
         assert column.endswith(endings.get(field["unit"], "")), column
 
@@ -51,7 +59,9 @@ def test_missing_values_are_written_as_not_available(row):
 
 
 def test_numbers_have_the_decimals_of_their_column_and_no_negative_zero(row):
-    line = format_table("atrophy", [{**row, "gm_change_percent": -0.00001, "icv_baseline_ml": 1500.12345}]).splitlines()[1]
+    line = format_table(
+        "atrophy", [{**row, "gm_change_percent": -0.00001, "icv_baseline_ml": 1500.12345}]
+    ).splitlines()[1]
     assert "\t0.0000\t" in line
     assert "\t1500.123\t" in line
 
@@ -63,7 +73,7 @@ def test_no_text_breaks_the_table(row):
 
 
 def test_a_row_that_departs_from_the_schema_is_refused(row):
-    with pytest.raises(PipelineError, match="Row 1 of atrophy.tsv"):
+    with pytest.raises(PipelineError, match=r"Row 1 of atrophy\.tsv"):
         format_table("atrophy", [{**row, "gm_change": 1.0}])
 
 

@@ -1,0 +1,217 @@
+"""One cohort of 2 mm phantoms with many faulty patients, and two runs of it that all tests look at.
+
+`undisturbed` runs the whole cohort at once. `resumed` runs its first patient alone, in another folder, is killed with
+SIGKILL on the way and started again. Both are made once, whatever the number of test processes.
+"""
+
+from __future__ import annotations
+
+import csv
+import fcntl
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import nibabel as nib
+import numpy as np
+import pytest
+import yaml
+
+from pipeline.phantoms.cohort import draw_patients, write_cohort
+
+PROJECT = Path(__file__).resolve().parents[2]
+VOXEL_MM = 2.0
+
+
+@dataclass(frozen=True)
+class Run:
+    bids_dir: Path
+    output_dir: Path
+    truth_dir: Path
+    returncode: int
+    messages: str
+
+    def table(self, name):
+        with (self.output_dir / f"{name}.tsv").open(newline="") as file:
+            return list(csv.DictReader(file, delimiter="\t"))
+
+    def row(self, participant_id):
+        return next(row for row in self.table("atrophy") if row["participant_id"] == participant_id)
+
+    def lines(self, name, participant_id):
+        """A patient's rows as they stand in a table, byte by byte."""
+        text = (self.output_dir / f"{name}.tsv").read_bytes()
+        return [line for line in text.splitlines() if line.startswith(participant_id.encode() + b"\t")]
+
+
+def snakemake(folder, config, *arguments):
+    """Start Snakemake on this project with `folder` as working directory; all it says goes to `folder`/messages."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "my.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "snakemake", "--snakefile", PROJECT / "Snakefile", "--cores", "2"]
+    with (folder / "messages").open("w") as messages:
+        return subprocess.Popen(  # noqa: S603 - our own command, no shell
+            [*command, "--directory", folder, "--configfile", folder / "my.yaml", *arguments],
+            cwd=PROJECT,
+            stdout=messages,
+            stderr=subprocess.STDOUT,
+            start_new_session=True,
+        )
+
+
+def finish(folder, config, *arguments):
+    """Run Snakemake to its end: exit code and messages."""
+    code = snakemake(folder, config, *arguments).wait()
+    return code, (folder / "messages").read_text()
+
+
+def study(bids_dir, output_dir, **more):
+    return {"study": {"bids_dir": str(bids_dir), "output_dir": str(output_dir), **more}}
+
+
+@contextmanager
+def once(folder, name):
+    """Whether this process is the one that does a thing; the others wait until it is done."""
+    folder.mkdir(parents=True, exist_ok=True)
+    done = folder / f"{name}.done"
+    with (folder / f"{name}.lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield not done.exists()
+        done.touch()
+
+
+@pytest.fixture(scope="session")
+def shared(tmp_path_factory):
+    """A folder that all processes of this test run share."""
+    base = tmp_path_factory.getbasetemp()
+    return (base.parent if os.environ.get("PYTEST_XDIST_WORKER") else base) / "workflow"
+
+
+@pytest.fixture(scope="session")
+def cohort(shared):
+    bids = shared / "bids"
+    with once(shared, "cohort") as mine:
+        if mine:
+            write_cohort(bids, draw_patients(2), voxel_mm=VOXEL_MM)
+            add_faulty_patients(bids)
+    return bids
+
+
+def t1w(bids, participant, visit, name=None):
+    path = bids / participant / f"ses-{visit}" / "anat" / (name or f"{participant}_ses-{visit}_T1w.nii.gz")
+    path.parent.mkdir(parents=True, exist_ok=True)
+    return path
+
+
+def dates(bids, participant, baseline, followup):
+    table = bids / participant / f"{participant}_sessions.tsv"
+    table.write_text(f"session_id\tacq_time\nses-BL\t{baseline}\nses-M24\t{followup}\n")
+
+
+def add_faulty_patients(bids):
+    """Patients of every fault, beside two good ones (the second has lesions and a voxel that is not a number)."""
+    good = nib.load(t1w(bids, "sub-P01", "BL"))
+    data = np.asarray(good.dataobj)
+
+    def save(participant, visit, array, *, sform=None):
+        image = nib.Nifti1Image(array, good.affine, good.header if array.dtype.kind == "i" else None)
+        image.set_qform(good.affine, 1)
+        image.set_sform(good.affine if sform is None else sform, 1)
+        nib.save(image, t1w(bids, participant, visit))
+
+    whole = t1w(bids, "sub-P01", "BL").read_bytes()
+    t1w(bids, "sub-truncated", "BL").write_bytes(whole[: len(whole) // 2])
+    save("sub-truncated", "M24", np.stack([data, data], axis=-1))
+    save("sub-zero", "BL", np.zeros_like(data))
+    save("sub-zero", "M24", data, sform=np.diag([-1.0, 1, 1, 1]) @ good.affine)
+    holes = data.astype(np.float32)
+    holes[:20] = np.nan
+    save("sub-holes", "BL", holes)
+    save("sub-reversed", "BL", np.zeros_like(data))
+    save("sub-reversed", "M24", np.zeros_like(data))
+    for name in ("truncated", "zero", "holes"):
+        dates(bids, f"sub-{name}", "1899-01-01", "1901-01-01")
+    dates(bids, "sub-reversed", "2021-01-01", "2019-01-01")
+    repaired = nib.load(t1w(bids, "sub-P02", "BL"))
+    voxels = np.asarray(repaired.dataobj, dtype=np.float32)
+    voxels[30, 40, 40] = np.nan
+    header = repaired.header.copy()
+    header.set_data_dtype(np.float32)
+    nib.save(nib.Nifti1Image(voxels, repaired.affine, header), t1w(bids, "sub-P02", "BL"))
+    with (bids / "participants.tsv").open("a") as table:
+        width = len((bids / "participants.tsv").read_text().splitlines()[0].split("\t"))
+        for name in ("truncated", "zero", "holes", "reversed", "absent"):
+            table.write("\t".join([f"sub-{name}", *["n/a"] * (width - 1)]) + "\n")
+
+
+def _keep(folder, code, messages):
+    (folder / "returncode").write_text(str(code))
+    (folder / "all-messages").write_text(messages)
+
+
+def _load(bids, truth_dir, folder):
+    code = int((folder / "returncode").read_text())
+    return Run(bids, folder / "out", truth_dir, code, (folder / "all-messages").read_text())
+
+
+@pytest.fixture(scope="session")
+def undisturbed(cohort, shared):
+    """All patients, good and faulty, in one go."""
+    folder = shared / "undisturbed"
+    with once(shared, "undisturbed") as mine:
+        if mine:
+            config = study(cohort, folder / "out", lesions="derivatives/lesions")
+            _keep(folder, *finish(folder, config))
+    return _load(cohort, cohort.with_name("bids-truth"), folder)
+
+
+@pytest.fixture(scope="session")
+def resumed(cohort, shared):
+    """The first good patient alone, killed with SIGKILL during the run and started again."""
+    folder = shared / "resumed"
+    bids = folder / "bids"
+    with once(shared, "resumed") as mine:
+        if mine:
+            shutil.copytree(cohort / "sub-P01", bids / "sub-P01")
+            config = study(bids, folder / "out")
+            process = snakemake(folder, config)
+            while process.poll() is None and not list(folder.glob("out/records/*/*/correct_bias.json")):
+                time.sleep(0.2)
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+            finish(folder, config, "--unlock")
+            _keep(folder, *finish(folder, config))
+    return _load(bids, cohort.with_name("bids-truth"), folder)
+
+
+@pytest.fixture
+def bids(tmp_path):
+    """Two patients whose scans hold a ball; the second has no follow-up."""
+    root = tmp_path / "bids"
+    grid = np.indices((20, 22, 24)) - np.array([10, 11, 12])[:, None, None, None]
+    ball = np.where((grid**2).sum(0) < 81, 700, 20).astype(np.int16)
+    for participant, visit in (("sub-01", "BL"), ("sub-01", "M24"), ("sub-02", "BL")):
+        nib.save(nib.Nifti1Image(ball, np.diag([8.0, 8, 8, 1])), t1w(root, participant, visit))
+    dates(root, "sub-01", "2019-01-01", "2021-01-01")
+    return root
+
+
+@pytest.fixture
+def config(bids, tmp_path):
+    return study(bids, tmp_path / "out")
+
+
+@pytest.fixture
+def run_workflow(tmp_path):
+    """Run Snakemake in a folder of the test's own: exit code and messages."""
+
+    def run(config, *arguments):
+        return finish(tmp_path / "work", config, *arguments)
+
+    return run

@@ -1,0 +1,76 @@
+"""What the workflow says before anything is measured."""
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+PROJECT = Path(__file__).resolve().parents[2]
+
+
+def test_lint_has_no_complaint():
+    command = [sys.executable, "-m", "snakemake", "--lint"]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert done.returncode == 0, done.stdout + done.stderr
+
+
+def test_the_snakefile_is_a_table_of_contents():
+    lines = (PROJECT / "Snakefile").read_text().splitlines()
+    assert len(lines) < 80
+    assert not any(line.lstrip().startswith("def ") for line in lines)
+    for rules in (PROJECT / "pipeline" / "rules").glob("*.smk"):
+        assert len(rules.read_text().splitlines()) <= 200
+
+
+def test_a_dry_run_plans_what_is_there_and_nothing_else(run_workflow, config, tmp_path):
+    code, messages = run_workflow(config, "--dry-run")
+    assert code == 0, messages
+    jobs = {
+        line.split()[0]: int(line.split()[1])
+        for line in messages.splitlines()
+        if len(line.split()) == 2 and line.split()[1].isdigit()
+    }
+    assert jobs["inspect"] == jobs["gray_matter_volume"] == 3
+    assert jobs["align_visits"] == jobs["measure_change"] == 1
+    assert "fill_lesions" not in jobs
+    assert not (tmp_path / "out").exists(), "a dry run writes nothing"
+
+
+@pytest.mark.parametrize(
+    ("section", "values", "message"),
+    [
+        ("study", {"bidsdir": "x"}, "study.bidsdir: no such key. Did you mean study.bids_dir?"),
+        ("engines", {"change": "fsl"}, "engines.change: fsl is not available in this version; available: embedded."),
+        ("study", {"bids_dir": "nowhere"}, "study.bids_dir: there is no folder"),
+        ("study", {"baseline": 1}, "study.baseline: expected string, got 1. Write it in quotes."),
+    ],
+)
+def test_a_wrong_choice_is_one_message_without_traceback(run_workflow, config, tmp_path, section, values, message):
+    config.setdefault(section, {}).update(values)
+    code, messages = run_workflow(config)
+    assert code == 1
+    assert message in messages
+    assert "Traceback" not in messages
+    assert 'File "' not in messages
+    assert not (tmp_path / "out").exists()
+
+
+def test_broken_machinery_fails_the_run_but_everyone_has_a_row(run_workflow, config, tmp_path):
+    run_workflow(config, "--until", "inspect")
+    (tmp_path / "out" / "records" / "sub-01" / "ses-BL" / "inspect.json").write_text("half a reco")
+    code, messages = run_workflow(config, "--retries", "0")
+    assert code == 1
+    assert "inspect.json is not a record of Graytrace" in messages
+    table = (tmp_path / "out" / "atrophy.tsv").read_text().splitlines()
+    assert [line.split("\t")[:2] for line in table[1:]] == [["sub-01", "failed"], ["sub-02", "missing"]]
+    assert "2 patients: 0 ok, 0 flagged, 0 excluded, 1 missing, 1 failed." in messages
+
+
+def test_what_is_finished_is_not_done_again(run_workflow, config):
+    first, said = run_workflow(config, "--until", "inspect")
+    assert first == 0, said
+    second, said = run_workflow(config, "--until", "inspect")
+    assert second == 0
+    assert re.search(r"total\s+0\n", said), said
