@@ -37,7 +37,10 @@ def commit() -> str:
     """The commit that is checked out, marked where the tree differs from it."""
     described = subprocess.run(
         ["git", "describe", "--always", "--dirty", "--abbrev=10", "--exclude", "*"],
-        cwd=ROOT, capture_output=True, text=True, check=True,
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
     )
     return described.stdout.strip()
 
@@ -58,7 +61,8 @@ def run_workflow(cohort: Path, results: Path, cores: int) -> None:
     config.write_text(json.dumps({"study": study}, indent=1))  # JSON is YAML
     subprocess.run(
         [sys.executable, "-m", "snakemake", "--cores", str(cores), "--configfile", str(config), "--quiet", "progress"],
-        cwd=ROOT, check=True,
+        cwd=ROOT,
+        check=True,
     )
 
 
@@ -114,6 +118,7 @@ def renew_document(document: Path, mark: str, text: str) -> None:
 
 
 def main() -> None:
+    """Make, run, score, keep."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     default = Path(os.environ.get("GRAYTRACE_BENCHMARK", ROOT.parent / "shared" / "benchmark"))
     parser.add_argument("--benchmark", type=Path, default=default)

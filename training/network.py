@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import nn
 
@@ -37,9 +39,7 @@ class StructureNet(nn.Module):
     def __init__(self, classes: int, widths: tuple[int, ...] = (32, 64, 96, 96)) -> None:
         super().__init__()
         self.stem = block(8, widths[0])
-        self.down = nn.ModuleList(
-            [nn.Sequential(block(a, b), block(b, b)) for a, b in zip(widths[:-1], widths[1:], strict=True)]
-        )
+        self.down = nn.ModuleList([nn.Sequential(block(a, b), block(b, b)) for a, b in pairwise(widths)])
         pairs = list(zip(widths[:0:-1], widths[-2::-1], strict=True))
         self.up = nn.ModuleList([nn.Conv3d(a, 8 * b, 1) for a, b in pairs])
         self.merge = nn.ModuleList([nn.Sequential(block(b, b), block(b, b)) for _, b in pairs])

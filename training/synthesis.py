@@ -26,7 +26,11 @@ BRAINSTEM = (16, 28, 60)
 VENTRICLES = (4, 43, 5, 44, 14, 15, 72, 31, 63)
 OUTER_CSF = (24, 30, 62, 25, 57)
 MEMBERS = dict(
-    zip(STRUCTURES[1:], (CORTEX, CEREBELLAR_CORTEX, DEEP_GRAY, WHITE_MATTER, BRAINSTEM, VENTRICLES, OUTER_CSF), strict=True)
+    zip(
+        STRUCTURES[1:],
+        (CORTEX, CEREBELLAR_CORTEX, DEEP_GRAY, WHITE_MATTER, BRAINSTEM, VENTRICLES, OUTER_CSF),
+        strict=True,
+    )
 )
 THALAMUS, PALLIDUM = (10, 49), (13, 52)
 
@@ -78,9 +82,36 @@ def _sample(indices, intensity, structure, matrix, offset, warp, image, share):
                     px = x + ((sub & 1) - 0.5) * 0.5
                     py = y + ((sub >> 1 & 1) - 0.5) * 0.5
                     pz = z + ((sub >> 2 & 1) - 0.5) * 0.5
-                    i = int(np.floor(matrix[0, 0] * px + matrix[0, 1] * py + matrix[0, 2] * pz + offset[0] + warp[0, x, y, z] + 0.5))
-                    j = int(np.floor(matrix[1, 0] * px + matrix[1, 1] * py + matrix[1, 2] * pz + offset[1] + warp[1, x, y, z] + 0.5))
-                    k = int(np.floor(matrix[2, 0] * px + matrix[2, 1] * py + matrix[2, 2] * pz + offset[2] + warp[2, x, y, z] + 0.5))
+                    i = int(
+                        np.floor(
+                            matrix[0, 0] * px
+                            + matrix[0, 1] * py
+                            + matrix[0, 2] * pz
+                            + offset[0]
+                            + warp[0, x, y, z]
+                            + 0.5
+                        )
+                    )
+                    j = int(
+                        np.floor(
+                            matrix[1, 0] * px
+                            + matrix[1, 1] * py
+                            + matrix[1, 2] * pz
+                            + offset[1]
+                            + warp[1, x, y, z]
+                            + 0.5
+                        )
+                    )
+                    k = int(
+                        np.floor(
+                            matrix[2, 0] * px
+                            + matrix[2, 1] * py
+                            + matrix[2, 2] * pz
+                            + offset[2]
+                            + warp[2, x, y, z]
+                            + 0.5
+                        )
+                    )
                     inside = 0 <= i < indices.shape[0] and 0 <= j < indices.shape[1] and 0 <= k < indices.shape[2]
                     label = indices[i, j, k] if inside else 0
                     total += intensity[label]
@@ -104,9 +135,11 @@ def _enlarge(small, out):
                 k = min(int(pz), mz - 2)
                 fx, fy, fz = px - i, py - j, pz - k
                 low = (small[i, j, k] * (1 - fx) + small[i + 1, j, k] * fx) * (1 - fy) + (
-                    small[i, j + 1, k] * (1 - fx) + small[i + 1, j + 1, k] * fx) * fy
+                    small[i, j + 1, k] * (1 - fx) + small[i + 1, j + 1, k] * fx
+                ) * fy
                 high = (small[i, j, k + 1] * (1 - fx) + small[i + 1, j, k + 1] * fx) * (1 - fy) + (
-                    small[i, j + 1, k + 1] * (1 - fx) + small[i + 1, j + 1, k + 1] * fx) * fy
+                    small[i, j + 1, k + 1] * (1 - fx) + small[i + 1, j + 1, k + 1] * fx
+                ) * fy
                 out[x, y, z] = low * (1 - fz) + high * fz
 
 
@@ -125,9 +158,14 @@ def draw_intensities(head, rng):
     gray, csf = rng.uniform(0.45, 0.85), rng.uniform(0.08, 0.4)
     values = rng.uniform(0.05, 1.25, len(head.labels))
     base = {
-        "cortex": gray, "cerebellar_cortex": gray * rng.uniform(0.92, 1.08), "deep_gray": gray + 0.1 * (1 - gray),
-        "white_matter": 1.0, "brainstem": 1 - rng.uniform(0, 0.5) * (1 - gray), "ventricles": csf,
-        "outer_csf": csf * rng.uniform(0.8, 1.5)}
+        "cortex": gray,
+        "cerebellar_cortex": gray * rng.uniform(0.92, 1.08),
+        "deep_gray": gray + 0.1 * (1 - gray),
+        "white_matter": 1.0,
+        "brainstem": 1 - rng.uniform(0, 0.5) * (1 - gray),
+        "ventricles": csf,
+        "outer_csf": csf * rng.uniform(0.8, 1.5),
+    }
     for number, name in enumerate(STRUCTURES):
         if name in base:
             members = head.structures == number
@@ -144,16 +182,24 @@ def random_placement(head, shape, voxel_mm, rng):
     """Affine from sample voxels to label voxels (1 mm) and a smooth warp in mm."""
     angles = np.deg2rad(rng.normal(0, 9, 3))
     (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
-    turn = (np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]]) @ np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-            @ np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]]))
+    turn = (
+        np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
+        @ np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
+        @ np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
+    )
     stretch = np.diag(np.exp(rng.normal(0, 0.07, 3))) + rng.normal(0, 0.03, (3, 3)) * (1 - np.eye(3))
     matrix = turn @ stretch * voxel_mm
     if rng.random() < 0.5:
         matrix[:, 0] *= -1
     middle = (np.array(shape) - 1) / 2 + rng.normal(0, [3, 4, 8])
     offset = head.centre - matrix @ middle
-    warp = np.stack([smooth_field(shape, rng.uniform(5, 14), rng) * abs(rng.normal(0, 1.8)) + smooth_field(shape, 24, rng) * abs(rng.normal(0, 2.5))
-                     for _ in range(3)]).astype(np.float32)
+    warp = np.stack(
+        [
+            smooth_field(shape, rng.uniform(5, 14), rng) * abs(rng.normal(0, 1.8))
+            + smooth_field(shape, 24, rng) * abs(rng.normal(0, 2.5))
+            for _ in range(3)
+        ]
+    ).astype(np.float32)
     return matrix, offset, warp
 
 
@@ -183,9 +229,9 @@ def degrade(image, share, rng):
         image = image * ndimage.binary_dilation(brain, iterations=int(rng.integers(1, 4)))
     if rng.random() < 0.3:  # neck or top outside the field of view
         cut = int(where[:, 2].min() - rng.integers(-2, 8))
-        image[:, :, :max(cut, 0)] = 0
+        image[:, :, : max(cut, 0)] = 0
     if rng.random() < 0.05:
-        image[:, :, where[:, 2].max() - int(rng.integers(0, 6)):] = 0
+        image[:, :, where[:, 2].max() - int(rng.integers(0, 6)) :] = 0
     return image.astype(np.float32)
 
 

@@ -41,8 +41,16 @@ def samples(heads, seed, out: queue.Queue) -> None:
 def export(model: nn.Module, path: Path) -> None:
     model.eval()
     axes = {k: {2: "x", 3: "y", 4: "z"} for k in ("image", "logits")}
-    torch.onnx.export(model, (torch.zeros(1, 1, *SHAPE),), path, input_names=["image"], output_names=["logits"],
-                      dynamic_axes=axes, opset_version=17, dynamo=False)
+    torch.onnx.export(
+        model,
+        (torch.zeros(1, 1, *SHAPE),),
+        path,
+        input_names=["image"],
+        output_names=["logits"],
+        dynamic_axes=axes,
+        opset_version=17,
+        dynamo=False,
+    )
     model.train()
 
 

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
-import SimpleITK as sitk
+import SimpleITK as sitk  # noqa: N813 (its documented name)
+from numpy.typing import NDArray
 
 _WORKING_MM = 4.0
 _ITERATIONS = (50, 40, 30)
@@ -15,11 +17,11 @@ _ITERATIONS = (50, 40, 30)
 class BiasCorrection:
     """The corrected image and the field it was divided by, (X, Y, Z) float32."""
 
-    image: np.ndarray
-    field: np.ndarray
+    image: NDArray[Any]
+    field: NDArray[Any]
 
 
-def correct_bias(image: np.ndarray, voxel_to_ras: np.ndarray, mask: np.ndarray) -> BiasCorrection:
+def correct_bias(image: NDArray[Any], voxel_to_ras: NDArray[Any], mask: NDArray[Any]) -> BiasCorrection:
     """Divide an image by its smooth bias field, estimated within `mask` by N4.
 
     N4ITK: https://doi.org/10.1109/TMI.2010.2046908.  The field is one on average in the mask and is evaluated
@@ -46,7 +48,7 @@ def correct_bias(image: np.ndarray, voxel_to_ras: np.ndarray, mask: np.ndarray) 
     volume.SetSpacing([float(v) for v in voxel_mm])
     inside = sitk.GetImageFromArray(np.ascontiguousarray(mask.T).astype(np.uint8))
     inside.CopyInformation(volume)
-    shrink = [max(1, int(round(_WORKING_MM / v))) for v in voxel_mm]
+    shrink = [max(1, round(_WORKING_MM / v)) for v in voxel_mm]
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetMaximumNumberOfIterations(list(_ITERATIONS))
     corrector.SetConvergenceThreshold(1e-4)

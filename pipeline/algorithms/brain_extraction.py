@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.algorithms.structures import STRUCTURES, Predict, label_structures
@@ -15,13 +17,16 @@ _SMALLEST_BRAIN_ML = 400.0
 
 @dataclass(frozen=True)
 class BrainExtraction:
-    """Masks (X, Y, Z) bool: brain is gray and white matter and ventricles closed over sulci, intracranial adds all CSF."""
+    """Masks (X, Y, Z) bool.
 
-    brain_mask: np.ndarray
-    intracranial_mask: np.ndarray
+    Brain is gray and white matter and ventricles, closed over sulci; the intracranial mask adds all CSF.
+    """
+
+    brain_mask: NDArray[Any]
+    intracranial_mask: NDArray[Any]
 
 
-def largest_component(mask: np.ndarray) -> np.ndarray:
+def largest_component(mask: NDArray[Any]) -> NDArray[Any]:
     """The largest 6-connected part of a mask, holes filled."""
     labels, count = ndimage.label(mask)
     if count == 0:
@@ -31,7 +36,7 @@ def largest_component(mask: np.ndarray) -> np.ndarray:
     return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
 
 
-def close_mask(mask: np.ndarray, radius_mm: float, voxel_mm: np.ndarray) -> np.ndarray:
+def close_mask(mask: NDArray[Any], radius_mm: float, voxel_mm: NDArray[Any]) -> NDArray[Any]:
     """Morphological closing by a ball whose radius is in mm, whatever the voxel."""
     pad = [(int(np.ceil(radius_mm / v)) + 1,) * 2 for v in voxel_mm]
     padded = np.pad(mask, pad)
@@ -41,7 +46,7 @@ def close_mask(mask: np.ndarray, radius_mm: float, voxel_mm: np.ndarray) -> np.n
     return np.asarray(closed[inner] | mask)
 
 
-def masks_from_structures(structures: np.ndarray, voxel_to_ras: np.ndarray) -> BrainExtraction:
+def masks_from_structures(structures: NDArray[Any], voxel_to_ras: NDArray[Any]) -> BrainExtraction:
     """Masks from the probabilities (C, X, Y, Z) of `structures.label_structures`.
 
     Raises
@@ -61,7 +66,7 @@ def masks_from_structures(structures: np.ndarray, voxel_to_ras: np.ndarray) -> B
     return BrainExtraction(brain, intracranial)
 
 
-def extract_brain(image: np.ndarray, voxel_to_ras: np.ndarray, *, predict: Predict) -> BrainExtraction:
+def extract_brain(image: NDArray[Any], voxel_to_ras: NDArray[Any], *, predict: Predict) -> BrainExtraction:
     """Find brain and intracranial space in a T1w scan of a whole, defaced or stripped head.
 
     Parameters

@@ -15,19 +15,16 @@ The sum hardly depends on the weight of the regularization (docs/validation.md).
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
 from pipeline.algorithms.intensity import MatchedVisits, match_visits
 from pipeline.algorithms.midway import MidwayAlignment
-from pipeline.algorithms.registration import (
-    exponential,
-    jacobian_determinant,
-    sample_spline,
-    solve_membrane,
-    spline_coefficients,
-)
+from pipeline.algorithms.multigrid import solve_membrane
 from pipeline.algorithms.resampling import resample
 
 _MARGIN_MM = 10.0
@@ -43,12 +40,12 @@ _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors th
 class VisitTissue:
     """One visit's bias-corrected image, fractions and masks, (X, Y, Z) on its own grid."""
 
-    image: np.ndarray
-    voxel_to_ras: np.ndarray
-    gm: np.ndarray
-    wm: np.ndarray
-    subcortical_gm: np.ndarray
-    intracranial_mask: np.ndarray
+    image: NDArray[Any]
+    voxel_to_ras: NDArray[Any]
+    gm: NDArray[Any]
+    wm: NDArray[Any]
+    subcortical_gm: NDArray[Any]
+    intracranial_mask: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -58,12 +55,12 @@ class MidwayImages:
     `log_jacobian` is the logarithm of local volume at follow-up over baseline.
     """
 
-    baseline: np.ndarray
-    followup: np.ndarray
-    gm: np.ndarray
-    brain: np.ndarray
-    log_jacobian: np.ndarray
-    grid_to_ras: np.ndarray
+    baseline: NDArray[Any]
+    followup: NDArray[Any]
+    gm: NDArray[Any]
+    brain: NDArray[Any]
+    log_jacobian: NDArray[Any]
+    grid_to_ras: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -91,24 +88,26 @@ class ChangeMeasure:
 class _Scene:
     """Everything on the midway grid that the iterations share."""
 
-    coefficients: tuple[np.ndarray, np.ndarray]
-    to_voxel: tuple[np.ndarray, np.ndarray]
-    gains: tuple[np.ndarray, np.ndarray]
-    weight: np.ndarray
+    coefficients: tuple[NDArray[Any], NDArray[Any]]
+    to_voxel: tuple[NDArray[Any], NDArray[Any]]
+    gains: tuple[NDArray[Any], NDArray[Any]]
+    weight: NDArray[Any]
     noise_sd: float
 
-    def registered(self, velocity: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    def registered(self, velocity: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Both visits, each warped by its half of the flow."""
         baseline = sample_spline(self.coefficients[0], self.to_voxel[0], exponential(-velocity / 2))
         followup = sample_spline(self.coefficients[1], self.to_voxel[1], exponential(velocity / 2))
         return baseline * self.gains[0], followup * self.gains[1]
 
-    def robust(self, residual: np.ndarray) -> np.ndarray:
+    def robust(self, residual: NDArray[Any]) -> NDArray[Any]:
         """Weight of each voxel's difference: what registration can't explain counts less."""
         return np.asarray(self.weight / (1 + (residual / (_OUTLIER_SDS * self.noise_sd)) ** 2))
 
 
-def midway_grid(visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignment) -> tuple[np.ndarray, tuple[int, int, int]]:
+def midway_grid(
+    visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignment
+) -> tuple[NDArray[Any], tuple[int, int, int]]:
     """Cubic RAS grid in midway space around both intracranial masks: (4, 4) grid to RAS and shape."""
     corners, finest = [], _COARSEST_MM
     for visit, to_midway in zip(visits, (alignment.baseline_to_midway, alignment.followup_to_midway), strict=True):
@@ -126,14 +125,14 @@ def midway_grid(visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignm
     return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
 
 
-def _seen(visit: VisitTissue, to_voxel: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def _seen(visit: VisitTissue, to_voxel: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
     """Where a visit's field of view covers the grid, short of its last voxel."""
     seen = np.zeros(visit.image.shape, np.float32)
     seen[1:-1, 1:-1, 1:-1] = 1
     return resample(seen, to_voxel, shape) > 0.99
 
 
-def _register(scene: _Scene, shape: tuple[int, int, int]) -> np.ndarray:
+def _register(scene: _Scene, shape: tuple[int, int, int]) -> NDArray[Any]:
     """Stationary velocity (3, X, Y, Z), voxels, from baseline to follow-up."""
     velocity = np.zeros((3, *shape), np.float32)
     for _ in range(_ITERATIONS):
@@ -141,7 +140,9 @@ def _register(scene: _Scene, shape: tuple[int, int, int]) -> np.ndarray:
         residual = followup - baseline
         g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
         weight = scene.robust(residual) / scene.noise_sd**2
-        h = np.stack([weight * g[a] * g[b] for a, b in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]).astype(np.float32)
+        h = np.stack([weight * g[a] * g[b] for a, b in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]).astype(
+            np.float32
+        )
         # minus the gradient of the energy: data, and the membrane's pull on what is there already
         laplacian = np.stack([ndimage.laplace(component, mode="nearest") for component in velocity])
         b = (-(weight * residual) * g + _MEMBRANE_WEIGHT * laplacian).astype(np.float32)
@@ -153,11 +154,11 @@ def _register(scene: _Scene, shape: tuple[int, int, int]) -> np.ndarray:
 class _Flow:
     """What the registration says: volumes of a voxel at both visits and the shift that it left undone."""
 
-    jacobian_baseline: np.ndarray
-    jacobian_followup: np.ndarray
-    left: np.ndarray  # (3, X, Y, Z): r g / (|g|^2 + a^2)
+    jacobian_baseline: NDArray[Any]
+    jacobian_followup: NDArray[Any]
+    left: NDArray[Any]  # (3, X, Y, Z): r g / (|g|^2 + a^2)
 
-    def change_percent(self, fraction: np.ndarray, *, with_residual: bool = True) -> float:
+    def change_percent(self, fraction: NDArray[Any], *, with_residual: bool = True) -> float:
         """Change of the volume of a tissue whose midway fraction is given, percent of baseline."""
         before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
         after = float((fraction * self.jacobian_followup).sum(dtype=np.float64))
@@ -170,7 +171,7 @@ class _Flow:
         return 100 * ((after + undone / 2) / (before - undone / 2) - 1)
 
 
-def _flow(scene: _Scene, velocity: np.ndarray, inside: np.ndarray) -> tuple[_Flow, float]:
+def _flow(scene: _Scene, velocity: NDArray[Any], inside: NDArray[Any]) -> tuple[_Flow, float]:
     baseline, followup = scene.registered(velocity)
     residual = followup - baseline
     g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
@@ -202,7 +203,10 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     visits = (baseline, followup)
     grid_to_ras, shape = midway_grid(visits, alignment)
     spacing = float(grid_to_ras[0, 0])
-    to_ras = (alignment.baseline_to_midway @ baseline.voxel_to_ras, alignment.followup_to_midway @ followup.voxel_to_ras)
+    to_ras = (
+        alignment.baseline_to_midway @ baseline.voxel_to_ras,
+        alignment.followup_to_midway @ followup.voxel_to_ras,
+    )
     to_voxel = (np.linalg.inv(to_ras[0]) @ grid_to_ras, np.linalg.inv(to_ras[1]) @ grid_to_ras)
     masks = [resample(v.intracranial_mask, m, shape) for v, m in zip(visits, to_voxel, strict=True)]
     intracranial = masks[0] + masks[1] > 1
@@ -221,7 +225,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     flow, residual_sd = _flow(scene, velocity, inside)
     warps = (exponential(-velocity / 2), exponential(velocity / 2))
 
-    def common(name: str) -> np.ndarray:
+    def common(name: str) -> NDArray[Any]:
         """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
         pulled = [_pull_fraction(getattr(v, name), m, u) for v, m, u in zip(visits, to_voxel, warps, strict=True)]
         return np.asarray((pulled[0] + pulled[1]) / 2 * seen)
@@ -246,6 +250,6 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     )
 
 
-def _pull_fraction(fraction: np.ndarray, to_voxel: np.ndarray, warp: np.ndarray) -> np.ndarray:
+def _pull_fraction(fraction: NDArray[Any], to_voxel: NDArray[Any], warp: NDArray[Any]) -> NDArray[Any]:
     """A fraction on the displaced midway grid: its spline, kept within [0, 1]."""
-    return np.clip(sample_spline(spline_coefficients(fraction), to_voxel, warp), 0, 1)
+    return np.asarray(np.clip(sample_spline(spline_coefficients(fraction), to_voxel, warp), 0, 1))

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 _FIELD_MM = 15.0
@@ -21,18 +23,20 @@ class MatchedVisits:
     differential bias field that was removed.
     """
 
-    baseline_gain: np.ndarray
-    followup_gain: np.ndarray
+    baseline_gain: NDArray[Any]
+    followup_gain: NDArray[Any]
     noise_sd: float
     field_percent: float
 
 
-def _flatness(image: np.ndarray, spacing_mm: float) -> np.ndarray:
+def _flatness(image: NDArray[Any], spacing_mm: float) -> NDArray[Any]:
     gradient = ndimage.gaussian_gradient_magnitude(image, 1.0 / spacing_mm) / spacing_mm
     return np.asarray(1 / (1 + (gradient / _FLAT_GRADIENT_PER_MM) ** 2) ** 2)
 
 
-def match_visits(baseline: np.ndarray, followup: np.ndarray, mask: np.ndarray, spacing_mm: float) -> MatchedVisits:
+def match_visits(
+    baseline: NDArray[Any], followup: NDArray[Any], mask: NDArray[Any], spacing_mm: float
+) -> MatchedVisits:
     """Estimate the smooth ratio of two aligned visits where neither tissue borders nor fluid can mislead it.
 
     Parameters

@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 _RIM_MM = 1.2  # partial volume around a lesion's mask
@@ -11,7 +14,7 @@ _SPREAD_MM = 3.0
 _SEED = 20
 
 
-def _gray_white_threshold(values: np.ndarray) -> float:
+def _gray_white_threshold(values: NDArray[Any]) -> float:
     """Halfway between the two brighter of three intensity clusters (CSF, gray, white)."""
     centres = np.percentile(values, [10.0, 45.0, 85.0])
     for _ in range(30):
@@ -24,7 +27,9 @@ def _gray_white_threshold(values: np.ndarray) -> float:
     return float((centres[1] + centres[2]) / 2)
 
 
-def fill_lesions(image: np.ndarray, lesion_mask: np.ndarray, brain_mask: np.ndarray, voxel_to_ras: np.ndarray) -> np.ndarray:
+def fill_lesions(
+    image: NDArray[Any], lesion_mask: NDArray[Any], brain_mask: NDArray[Any], voxel_to_ras: NDArray[Any]
+) -> NDArray[Any]:
     """Replace lesions by white matter like that around them: its local mean and its texture.
 
     Both visits of a patient are filled by this same rule.  Method after Battaglini et al.,

@@ -8,8 +8,10 @@ not shrink, the skull and scalp around the intracranial space; position is then 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
 from pipeline.algorithms.resampling import resample
@@ -26,10 +28,10 @@ _CONVERGED_MM = 2e-4
 class Visit:
     """What alignment and change need of one visit; arrays (X, Y, Z) on the scan's own grid."""
 
-    image: np.ndarray
-    voxel_to_ras: np.ndarray
-    brain_mask: np.ndarray
-    intracranial_mask: np.ndarray
+    image: NDArray[Any]
+    voxel_to_ras: NDArray[Any]
+    brain_mask: NDArray[Any]
+    intracranial_mask: NDArray[Any]
 
 
 @dataclass(frozen=True)
@@ -40,23 +42,23 @@ class MidwayAlignment:
     `correlation` and `shell_correlation` are of locally normalized intensities in brain and skull shell.
     """
 
-    baseline_to_midway: np.ndarray
-    followup_to_midway: np.ndarray
+    baseline_to_midway: NDArray[Any]
+    followup_to_midway: NDArray[Any]
     scale: float
     correlation: float
     shell_correlation: float
 
 
-def normalize_locally(image: np.ndarray, sigma_voxels: np.ndarray) -> np.ndarray:
+def normalize_locally(image: NDArray[Any], sigma_voxels: NDArray[Any]) -> NDArray[Any]:
     """Subtract the local mean and divide by the local standard deviation: gain and bias fields drop out."""
     image = np.asarray(image, dtype=np.float32)
     mean = ndimage.gaussian_filter(image, sigma_voxels, truncate=3)
     spread = np.sqrt(np.maximum(ndimage.gaussian_filter((image - mean) ** 2, sigma_voxels, truncate=3), 0))
     floor = 0.1 * np.percentile(spread, 95) + 1e-6
-    return np.clip((image - mean) / (spread + floor), -3, 3)
+    return np.asarray(np.clip((image - mean) / (spread + floor), -3, 3))
 
 
-def similarity_matrix(parameters: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def similarity_matrix(parameters: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
     """(4, 4) matrix exp of 3 rotations (rad), 3 translations (mm) and log scale about `centre` (3,)."""
     rx, ry, rz, tx, ty, tz, s = parameters
     generator = np.array([[s, -rz, ry, tx], [rz, s, -rx, ty], [-ry, rx, s, tz], [0, 0, 0, 0]])
@@ -69,13 +71,13 @@ def similarity_matrix(parameters: np.ndarray, centre: np.ndarray) -> np.ndarray:
 
 @dataclass(frozen=True)
 class _Level:
-    grid_to_ras: np.ndarray
+    grid_to_ras: NDArray[Any]
     shape: tuple[int, int, int]
-    images: tuple[np.ndarray, np.ndarray]
-    weights: tuple[np.ndarray, np.ndarray]
-    affines: tuple[np.ndarray, np.ndarray]
+    images: tuple[NDArray[Any], NDArray[Any]]
+    weights: tuple[NDArray[Any], NDArray[Any]]
+    affines: tuple[NDArray[Any], NDArray[Any]]
 
-    def pull(self, parameters: np.ndarray, centre: np.ndarray) -> list[np.ndarray]:
+    def pull(self, parameters: NDArray[Any], centre: NDArray[Any]) -> list[NDArray[Any]]:
         """Both images, then both weights, on the midway grid for a transform from baseline to follow-up."""
         half = similarity_matrix(0.5 * parameters, centre)
         to_visit = (np.linalg.inv(half), half)  # midway to baseline, midway to follow-up
@@ -87,7 +89,7 @@ class _Level:
         return found
 
 
-def _design(level: _Level, gradient: list[np.ndarray], centre: np.ndarray) -> np.ndarray:
+def _design(level: _Level, gradient: list[NDArray[Any]], centre: NDArray[Any]) -> NDArray[Any]:
     """(7, N) change of intensity for each parameter: gradient times generator."""
     axes = [level.grid_to_ras[i, 3] + level.grid_to_ras[i, i] * np.arange(n) for i, n in enumerate(level.shape)]
     x, y, z = np.meshgrid(*(a - c for a, c in zip(axes, centre, strict=True)), indexing="ij", sparse=True)
@@ -96,7 +98,9 @@ def _design(level: _Level, gradient: list[np.ndarray], centre: np.ndarray) -> np
     return np.stack([r.ravel() for r in rows])
 
 
-def _refine(level: _Level, parameters: np.ndarray, centre: np.ndarray, free: np.ndarray, iterations: int) -> np.ndarray:
+def _refine(
+    level: _Level, parameters: NDArray[Any], centre: NDArray[Any], free: NDArray[Any], iterations: int
+) -> NDArray[Any]:
     """Gauss-Newton on the robust difference of both visits in midway space."""
     parameters = parameters.copy()
     for _ in range(iterations):
@@ -121,7 +125,7 @@ def _refine(level: _Level, parameters: np.ndarray, centre: np.ndarray, free: np.
     return parameters
 
 
-def _correlation(level: _Level, parameters: np.ndarray, centre: np.ndarray) -> float:
+def _correlation(level: _Level, parameters: NDArray[Any], centre: NDArray[Any]) -> float:
     baseline, followup, w1, w2 = level.pull(parameters, centre)
     weight = np.maximum(w1 * w2, 0)
     total = weight.sum()
@@ -133,7 +137,7 @@ def _correlation(level: _Level, parameters: np.ndarray, centre: np.ndarray) -> f
     return float((weight * a * b).sum() / np.sqrt(power + 1e-12))
 
 
-def _centre_of_mass(mask: np.ndarray, voxel_to_ras: np.ndarray) -> np.ndarray:
+def _centre_of_mass(mask: NDArray[Any], voxel_to_ras: NDArray[Any]) -> NDArray[Any]:
     middle = np.argwhere(mask).mean(0)
     return np.asarray(voxel_to_ras[:3, :3] @ middle + voxel_to_ras[:3, 3])
 
@@ -155,7 +159,7 @@ class _Pair:
         self.centre = (centres[0] + centres[1]) / 2
         self.shift = centres[1] - centres[0]
 
-    def level(self, spacing_mm: float, weights: list[np.ndarray], radius_mm: float = 105.0) -> _Level:
+    def level(self, spacing_mm: float, weights: list[NDArray[Any]], radius_mm: float = 105.0) -> _Level:
         """Both visits smoothed for a midway grid of `spacing_mm` around the head."""
         side = int(2 * radius_mm / spacing_mm) + 1
         grid_to_ras = np.diag([spacing_mm] * 3 + [1.0])
@@ -172,7 +176,7 @@ _RIGID = np.array([True] * 6 + [False])
 _SIMILARITY = np.array([True] * 7)
 
 
-def _coarse_start(level: _Level, pair: _Pair) -> np.ndarray:
+def _coarse_start(level: _Level, pair: _Pair) -> NDArray[Any]:
     """Best of several starts; a patient is rarely turned by more than 20 degrees between visits."""
     best, best_correlation = np.zeros(7), -2.0
     turns = [np.zeros(3)] + [s * np.deg2rad(_START_DEGREES) * axis for axis in np.eye(3) for s in (1, -1)]

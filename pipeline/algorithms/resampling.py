@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 
 def resample(
-    volume: np.ndarray,
-    grid_to_voxel: np.ndarray,
+    volume: NDArray[Any],
+    grid_to_voxel: NDArray[Any],
     shape: tuple[int, ...],
     *,
     order: int = 1,
     outside: float = 0.0,
-    smooth_edge: bool = False,
-) -> np.ndarray:
+) -> NDArray[Any]:
     """Sample `volume` (X, Y, Z) on a grid of `shape`.
 
     Parameters
@@ -27,8 +29,6 @@ def resample(
         0 nearest, 1 linear, 3 cubic spline.
     outside : float
         Value where the new grid leaves the volume.
-    smooth_edge : bool
-        Repeat the last voxel instead of `outside`.
 
     Returns
     -------
@@ -41,13 +41,14 @@ def resample(
            [4., 6.]], dtype=float32)
     """
     matrix = np.asarray(grid_to_voxel, dtype=float)
-    return ndimage.affine_transform(
+    sampled = ndimage.affine_transform(
         np.asarray(volume, dtype=np.float32),
         matrix[:3, :3],
         matrix[:3, 3],
         output_shape=tuple(shape),
         order=order,
-        mode="nearest" if smooth_edge else "constant",
+        mode="constant",
         cval=outside,
         output=np.float32,
     )
+    return np.asarray(sampled)

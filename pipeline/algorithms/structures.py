@@ -7,8 +7,10 @@ grid, where the intensity model of `tissue` sharpens them.
 from __future__ import annotations
 
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.algorithms.resampling import resample
@@ -26,12 +28,13 @@ STRUCTURES = (
 VOXEL_MM = 2.0
 _SIDE_MULTIPLE = 16  # the network halves its grid three times after a first halving
 _HEAD_HEIGHT_MM = 224.0  # from the vertex down: below this is neck, whatever the field of view
+_MARGIN_MM = 6.0
 _AIR_FRACTION = 0.12  # of the 98th percentile; a scalp is brighter than this, air and its noise are darker
 
-Predict = Callable[[np.ndarray], np.ndarray]
+Predict = Callable[[NDArray[Any]], NDArray[Any]]
 
 
-def normalize_intensities(image: np.ndarray) -> np.ndarray:
+def normalize_intensities(image: NDArray[Any]) -> NDArray[Any]:
     """Scale an image to about [0, 1] by the bright end of its foreground.
 
     Parameters
@@ -50,13 +53,14 @@ def normalize_intensities(image: np.ndarray) -> np.ndarray:
     return np.clip(image / max(float(scale), 1e-6), 0, 1.5).astype(np.float32)
 
 
-def head_grid(image: np.ndarray, voxel_to_ras: np.ndarray) -> tuple[np.ndarray, tuple[int, int, int]]:
+def head_grid(image: NDArray[Any], voxel_to_ras: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int, int]]:
     """The 2 mm RAS grid around the head: (4, 4) grid to RAS affine and the grid's shape."""
     voxel_mm = np.linalg.norm(voxel_to_ras[:3, :3], axis=0)
     smooth = ndimage.gaussian_filter(image.astype(np.float32), 3.0 / voxel_mm)
     foreground = np.argwhere(smooth > _AIR_FRACTION * np.percentile(smooth, 98))
     points = foreground @ voxel_to_ras[:3, :3].T + voxel_to_ras[:3, 3]
-    low, high = np.percentile(points, [0.1, 99.9], axis=0) + [[-6.0], [6.0]]
+    low, high = np.percentile(points, [0.1, 99.9], axis=0)
+    low, high = low - _MARGIN_MM, high + _MARGIN_MM
     low[2] = max(low[2], high[2] - _HEAD_HEIGHT_MM)
     sides = np.ceil((high - low) / VOXEL_MM / _SIDE_MULTIPLE).astype(int) * _SIDE_MULTIPLE
     sides = np.clip(sides, 2 * _SIDE_MULTIPLE, 10 * _SIDE_MULTIPLE)
@@ -65,7 +69,7 @@ def head_grid(image: np.ndarray, voxel_to_ras: np.ndarray) -> tuple[np.ndarray, 
     return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
 
 
-def label_structures(image: np.ndarray, voxel_to_ras: np.ndarray, *, predict: Predict) -> np.ndarray:
+def label_structures(image: NDArray[Any], voxel_to_ras: NDArray[Any], *, predict: Predict) -> NDArray[Any]:
     """Probability of each structure of `STRUCTURES` in each voxel of a T1w scan.
 
     Parameters

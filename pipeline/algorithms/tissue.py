@@ -10,8 +10,10 @@ its own and counts as gray; the rim of a ventricle is a mixture of CSF and white
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import ndimage, special
 
 from pipeline.algorithms.structures import STRUCTURES
@@ -40,13 +42,14 @@ _MIN_VOXELS = 500
 class TissueFractions:
     """Fractions (X, Y, Z) float32 in [0, 1] that sum to one in the intracranial mask and are zero outside.
 
-    `subcortical_gm` is the part of `gm` that lies in deep nuclei; `means` are intensities of the pure tissues in units of white matter, `noise_sd` the spread within them.
+    `subcortical_gm` is the part of `gm` that lies in deep nuclei.  `means` are intensities of the pure tissues in units
+    of white matter, `noise_sd` the spread within them.
     """
 
-    gm: np.ndarray
-    wm: np.ndarray
-    csf: np.ndarray
-    subcortical_gm: np.ndarray
+    gm: NDArray[Any]
+    wm: NDArray[Any]
+    csf: NDArray[Any]
+    subcortical_gm: NDArray[Any]
     means: dict[str, float]
     noise_sd: float
 
@@ -57,7 +60,9 @@ class _Model:
     spreads: dict[str, float]
 
 
-def _priors(structures: np.ndarray, voxel_mm: np.ndarray, box: tuple[slice, ...], inside: np.ndarray, brain: np.ndarray) -> dict[str, np.ndarray]:
+def _priors(
+    structures: NDArray[Any], voxel_mm: NDArray[Any], box: tuple[slice, ...], inside: NDArray[Any], brain: NDArray[Any]
+) -> dict[str, NDArray[Any]]:
     """Prior probability (N,) of each pure class in the voxels of `inside`."""
     index = {name: number for number, name in enumerate(STRUCTURES)}
     sources = {
@@ -77,13 +82,13 @@ def _priors(structures: np.ndarray, voxel_mm: np.ndarray, box: tuple[slice, ...]
     return {name: p / scale for name, p in priors.items()}
 
 
-def _weighted_median(values: np.ndarray, weights: np.ndarray) -> float:
+def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
     order = np.argsort(values)
     running = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(running, running[-1] / 2)])
 
 
-def _start(intensity: np.ndarray, priors: dict[str, np.ndarray]) -> _Model:
+def _start(intensity: NDArray[Any], priors: dict[str, NDArray[Any]]) -> _Model:
     """First means from where the prior is surest; a class with too few voxels takes a usual ratio to white matter."""
     usual = {"cortex": 0.68, "cerebellar_cortex": 0.66, "deep_gray": 0.78, "white_matter": 1.0, "csf": 0.25}
     means = {}
@@ -97,18 +102,18 @@ def _start(intensity: np.ndarray, priors: dict[str, np.ndarray]) -> _Model:
     return _Model(means, {name: spread * (1.6 if name == "deep_gray" else 1.0) for name in _PURE})
 
 
-def _gaussian(x: np.ndarray, mean: float, spread: float) -> np.ndarray:
+def _gaussian(x: NDArray[Any] | float, mean: float, spread: float) -> NDArray[Any]:
     return np.asarray(np.exp(-0.5 * ((x - mean) / spread) ** 2) / (spread * np.sqrt(2 * np.pi)), dtype=np.float32)
 
 
-def _mixture_density(x: np.ndarray, a: float, b: float, spread: float) -> np.ndarray:
+def _mixture_density(x: NDArray[Any], a: float, b: float, spread: float) -> NDArray[Any]:
     """Density of a uniform mixture of means a and b with Gaussian noise."""
     low, high = min(a, b), max(a, b)
     width = max(high - low, 1e-3)
     return np.asarray((special.ndtr((x - low) / spread) - special.ndtr((x - high) / spread)) / width, dtype=np.float32)
 
 
-def _classes(x: np.ndarray, priors: dict[str, np.ndarray], model: _Model) -> tuple[np.ndarray, np.ndarray]:
+def _classes(x: NDArray[Any], priors: dict[str, NDArray[Any]], model: _Model) -> tuple[NDArray[Any], NDArray[Any]]:
     """Joint prior times likelihood (K, N) and the tissue fractions each class stands for (K, 3, N)."""
     count = len(_PURE) + len(_MIXED)
     joint = np.empty((count, x.size), np.float32)
@@ -116,21 +121,25 @@ def _classes(x: np.ndarray, priors: dict[str, np.ndarray], model: _Model) -> tup
     for number, name in enumerate(_PURE):
         likelihood = _gaussian(x, model.means[name], model.spreads[name])
         if name == "csf":  # nothing is darker than fluid but flow voids and vessels' walls: count them as fluid
-            likelihood = np.where(x < model.means[name], _gaussian(model.means[name], model.means[name], model.spreads[name]), likelihood)
+            likelihood = np.where(
+                x < model.means[name], _gaussian(model.means[name], model.means[name], model.spreads[name]), likelihood
+            )
         if name == "white_matter":  # brighter than white: fat-free noise, vessels, bias; white all the same
             likelihood = np.maximum(likelihood, np.where(x > model.means[name], 1e-3, 0).astype(np.float32))
         joint[number] = priors[name] * likelihood
         fractions[number, _TISSUE_OF[name]] = 1
     for number, (a, b) in enumerate(_MIXED, start=len(_PURE)):
         spread = min(model.spreads[a], model.spreads[b])
-        joint[number] = _MIXTURE_WEIGHT * priors[a] * priors[b] * _mixture_density(x, model.means[a], model.means[b], spread)
+        joint[number] = (
+            _MIXTURE_WEIGHT * priors[a] * priors[b] * _mixture_density(x, model.means[a], model.means[b], spread)
+        )
         share = np.clip((x - model.means[b]) / (model.means[a] - model.means[b] + 1e-6), 0, 1)
         fractions[number, _TISSUE_OF[a]] += share
         fractions[number, _TISSUE_OF[b]] += 1 - share
     return joint, fractions
 
 
-def _neighbour_mean(volume: np.ndarray, voxel_mm: np.ndarray) -> np.ndarray:
+def _neighbour_mean(volume: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
     """Mean of the six neighbours (X, Y, Z), nearer ones weighted more (inverse square distance)."""
     weights = 1 / voxel_mm**2
     total = np.zeros_like(volume)
@@ -142,8 +151,8 @@ def _neighbour_mean(volume: np.ndarray, voxel_mm: np.ndarray) -> np.ndarray:
 
 
 def _expected_fractions(
-    joint: np.ndarray, fractions: np.ndarray, inside: np.ndarray, voxel_mm: np.ndarray, sweeps: int
-) -> tuple[np.ndarray, np.ndarray]:
+    joint: NDArray[Any], fractions: NDArray[Any], inside: NDArray[Any], voxel_mm: NDArray[Any], sweeps: int
+) -> tuple[NDArray[Any], NDArray[Any]]:
     """Mean-field solution of the random field: class posteriors (K, N) and fractions (3, N)."""
     posterior = joint / (joint.sum(0) + 1e-20)
     found = np.einsum("kn,ktn->tn", posterior, fractions)
@@ -162,7 +171,7 @@ def _expected_fractions(
     return posterior, found
 
 
-def _update(x: np.ndarray, posterior: np.ndarray, model: _Model) -> _Model:
+def _update(x: NDArray[Any], posterior: NDArray[Any], model: _Model) -> _Model:
     """New means and spreads of the pure classes; those with too little weight keep theirs."""
     means, spreads = dict(model.means), dict(model.spreads)
     for number, name in enumerate(_PURE):
@@ -179,7 +188,9 @@ def _update(x: np.ndarray, posterior: np.ndarray, model: _Model) -> _Model:
     return _Model(means, spreads)
 
 
-def _residual_field(x: np.ndarray, posterior: np.ndarray, model: _Model, inside: np.ndarray, voxel_mm: np.ndarray) -> np.ndarray:
+def _residual_field(
+    x: NDArray[Any], posterior: NDArray[Any], model: _Model, inside: NDArray[Any], voxel_mm: NDArray[Any]
+) -> NDArray[Any]:
     """Smooth multiplicative field (N,) that bias correction has left, from white matter and cortex."""
     weight = np.zeros(inside.shape, np.float32)
     deviation = np.zeros(inside.shape, np.float32)
@@ -192,11 +203,11 @@ def _residual_field(x: np.ndarray, posterior: np.ndarray, model: _Model, inside:
 
 
 def segment_tissue(
-    image: np.ndarray,
-    voxel_to_ras: np.ndarray,
-    brain_mask: np.ndarray,
-    intracranial_mask: np.ndarray,
-    structures: np.ndarray,
+    image: NDArray[Any],
+    voxel_to_ras: NDArray[Any],
+    brain_mask: NDArray[Any],
+    intracranial_mask: NDArray[Any],
+    structures: NDArray[Any],
 ) -> TissueFractions:
     """Tissue fractions of a bias-corrected T1w scan.
 
@@ -231,7 +242,9 @@ def segment_tissue(
     x = raw
     for iteration in range(_EM_ITERATIONS):
         joint, fractions = _classes(x, priors, model)
-        posterior, found = _expected_fractions(joint, fractions, inside, voxel_mm, 1 if iteration < _EM_ITERATIONS - 1 else 4)
+        posterior, found = _expected_fractions(
+            joint, fractions, inside, voxel_mm, 1 if iteration < _EM_ITERATIONS - 1 else 4
+        )
         if iteration == _EM_ITERATIONS - 1:
             break
         model = _update(x, posterior, model)
@@ -245,4 +258,5 @@ def segment_tissue(
     volumes[3][box][inside] = volumes[_GRAY][box][inside] * priors["deep_gray"] / (priors["deep_gray"] + cortical)
     white = model.means["white_matter"]
     means = {name: value / white for name, value in model.means.items()}
-    return TissueFractions(*volumes, means=means, noise_sd=model.spreads["white_matter"] / white)
+    gm, wm, csf, subcortical_gm = volumes
+    return TissueFractions(gm, wm, csf, subcortical_gm, means, model.spreads["white_matter"] / white)

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
+from numpy.typing import NDArray
 
 MM3_PER_ML = 1000.0
 
 
-def tissue_volume_ml(fraction: np.ndarray, voxel_to_ras: np.ndarray) -> float:
+def tissue_volume_ml(fraction: NDArray[Any], voxel_to_ras: NDArray[Any]) -> float:
     """Volume of a tissue: sum of its fractions times the volume of a voxel.
 
     Parameters

@@ -1,0 +1,142 @@
+"""Deformations of a grid: flows of stationary velocities, their Jacobian determinants, images seen through them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+_SQUARINGS = 3  # velocities are a few voxels at most: an eighth of half of that is well under half a voxel
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _compose(u, out):
+    """out(x) = u(x) + u(x + u(x)), linear interpolation, borders repeated."""
+    nx, ny, nz = u.shape[1:]
+    for plane in numba.prange(nx):
+        i = np.int64(plane)
+        for j in range(ny):
+            for k in range(nz):
+                px = min(max(i + u[0, i, j, k], np.float32(0)), np.float32(nx - 1.001))
+                py = min(max(j + u[1, i, j, k], np.float32(0)), np.float32(ny - 1.001))
+                pz = min(max(k + u[2, i, j, k], np.float32(0)), np.float32(nz - 1.001))
+                a, c, d = int(px), int(py), int(pz)
+                fx, fy, fz = px - a, py - c, pz - d
+                for n in range(3):
+                    v00 = u[n, a, c, d] * (1 - fx) + u[n, a + 1, c, d] * fx
+                    v10 = u[n, a, c + 1, d] * (1 - fx) + u[n, a + 1, c + 1, d] * fx
+                    v01 = u[n, a, c, d + 1] * (1 - fx) + u[n, a + 1, c, d + 1] * fx
+                    v11 = u[n, a, c + 1, d + 1] * (1 - fx) + u[n, a + 1, c + 1, d + 1] * fx
+                    low = v00 * (1 - fy) + v10 * fy
+                    high = v01 * (1 - fy) + v11 * fy
+                    out[n, i, j, k] = u[n, i, j, k] + low * (1 - fz) + high * fz
+
+
+def exponential(velocity: NDArray[Any]) -> NDArray[Any]:
+    """Displacement (3, X, Y, Z), voxels, of the unit-time flow of a stationary velocity, by scaling and squaring."""
+    u = (velocity / 2**_SQUARINGS).astype(np.float32)
+    for _ in range(_SQUARINGS):
+        out = np.empty_like(u)
+        _compose(u, out)
+        u = out
+    return np.asarray(u)
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _determinant(u):
+    """Jacobian determinant by central differences."""
+    nx, ny, nz = u.shape[1:]
+    out = np.ones((nx, ny, nz), np.float32)
+    for plane in numba.prange(1, nx - 1):
+        i = np.int64(plane)
+        for j in range(1, ny - 1):
+            for k in range(1, nz - 1):
+                h = np.float32(0.5)
+                a00 = 1 + h * (u[0, i + 1, j, k] - u[0, i - 1, j, k])
+                a01 = h * (u[0, i, j + 1, k] - u[0, i, j - 1, k])
+                a02 = h * (u[0, i, j, k + 1] - u[0, i, j, k - 1])
+                a10 = h * (u[1, i + 1, j, k] - u[1, i - 1, j, k])
+                a11 = 1 + h * (u[1, i, j + 1, k] - u[1, i, j - 1, k])
+                a12 = h * (u[1, i, j, k + 1] - u[1, i, j, k - 1])
+                a20 = h * (u[2, i + 1, j, k] - u[2, i - 1, j, k])
+                a21 = h * (u[2, i, j + 1, k] - u[2, i, j - 1, k])
+                a22 = 1 + h * (u[2, i, j, k + 1] - u[2, i, j, k - 1])
+                out[i, j, k] = (
+                    a00 * (a11 * a22 - a12 * a21) - a01 * (a10 * a22 - a12 * a20) + a02 * (a10 * a21 - a11 * a20)
+                )
+    return out
+
+
+def jacobian_determinant(u: NDArray[Any]) -> NDArray[Any]:
+    """det(1 + grad u) of a displacement (3, X, Y, Z) in voxels, (X, Y, Z); one on the outermost voxels."""
+    return np.asarray(_determinant(u))
+
+
+@numba.njit(parallel=True, fastmath=True, cache=True)
+def _sample_spline(coefficients, matrix, offset, u, out):
+    """Cubic B-spline of `coefficients` at matrix (x + u) + offset; zero outside."""
+    nx, ny, nz = out.shape
+    sx, sy, sz = coefficients.shape
+    for plane in numba.prange(nx):
+        i = np.int64(plane)
+        wx = np.empty(4, np.float32)
+        wy = np.empty(4, np.float32)
+        wz = np.empty(4, np.float32)
+        for j in range(ny):
+            for k in range(nz):
+                x = i + u[0, i, j, k]
+                y = j + u[1, i, j, k]
+                z = k + u[2, i, j, k]
+                px = matrix[0, 0] * x + matrix[0, 1] * y + matrix[0, 2] * z + offset[0]
+                py = matrix[1, 0] * x + matrix[1, 1] * y + matrix[1, 2] * z + offset[1]
+                pz = matrix[2, 0] * x + matrix[2, 1] * y + matrix[2, 2] * z + offset[2]
+                if px < 0 or py < 0 or pz < 0 or px > sx - 1 or py > sy - 1 or pz > sz - 1:
+                    out[i, j, k] = 0
+                    continue
+                a, c, d = int(px), int(py), int(pz)
+                for f, w in ((px - a, wx), (py - c, wy), (pz - d, wz)):
+                    w[0] = (1 - f) ** 3 / 6
+                    w[1] = (3 * f**3 - 6 * f**2 + 4) / 6
+                    w[2] = (-3 * f**3 + 3 * f**2 + 3 * f + 1) / 6
+                    w[3] = f**3 / 6
+                total = np.float32(0)
+                for p in range(4):
+                    # the spline's coefficients are mirrored about the first and last voxel
+                    ia = abs(a - 1 + p)
+                    if ia > sx - 1:
+                        ia = 2 * (sx - 1) - ia
+                    for q in range(4):
+                        ic = abs(c - 1 + q)
+                        if ic > sy - 1:
+                            ic = 2 * (sy - 1) - ic
+                        row = np.float32(0)
+                        for r in range(4):
+                            ie = abs(d - 1 + r)
+                            if ie > sz - 1:
+                                ie = 2 * (sz - 1) - ie
+                            row += wz[r] * coefficients[ia, ic, ie]
+                        total += wx[p] * wy[q] * row
+                out[i, j, k] = total
+
+
+def spline_coefficients(image: NDArray[Any]) -> NDArray[Any]:
+    """Cubic B-spline coefficients (X, Y, Z) float32 of an image, mirrored at the borders."""
+    return np.asarray(ndimage.spline_filter(np.asarray(image, np.float32), order=3, output=np.float32, mode="mirror"))
+
+
+def sample_spline(coefficients: NDArray[Any], grid_to_voxel: NDArray[Any], u: NDArray[Any]) -> NDArray[Any]:
+    """Image with `coefficients` on a displaced grid: at grid_to_voxel applied to (x + u(x)), zero outside.
+
+    Parameters
+    ----------
+    coefficients : (A, B, C) float32, from `spline_coefficients`
+    grid_to_voxel : (4, 4) array-like
+    u : (3, X, Y, Z) float32, displacement in grid voxels
+    """
+    out = np.empty(u.shape[1:], np.float32)
+    matrix = np.ascontiguousarray(grid_to_voxel[:3, :3], dtype=np.float64)
+    _sample_spline(coefficients, matrix, np.ascontiguousarray(grid_to_voxel[:3, 3], dtype=np.float64), u, out)
+    return out
