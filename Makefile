@@ -41,7 +41,7 @@ check: install
 	$(BIN)/snakemake --lint
 
 bench: install
-	$(BIN)/python benchmarks/run.py
+	$(BIN)/python benchmarks/run.py --cores $(CORES)
 
 # One version of each package for every Python that is supported: the same input shall give the same number.
 lock: install
@@ -51,6 +51,6 @@ lock: install
 	done
 
 clean:
-	rm -rf .venv .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo results build
+	rm -rf .venv .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo results bench-work build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf *.egg-info
