@@ -6,8 +6,6 @@
 # per pair   align_visits (midway) > measure_change
 # per study  scan_table first, aggregate_atrophy last
 
-import json
-import shlex
 import sys
 from pathlib import Path
 
@@ -15,7 +13,13 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-from pipeline.workflow import code_of, open_study, summarize_run
+from pipeline.workflow import (
+    code_of,
+    container_image,
+    job_environment,
+    open_study,
+    summarize_run,
+)
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
@@ -38,14 +42,10 @@ wildcard_constraints:
     followup="[A-Za-z0-9+]+",
 
 
-# jobs run with the Python of this Snakemake, and with this checkout's package
-shell.prefix(
-    f"export PATH={shlex.quote(str(Path(sys.executable).parent))}:$PATH "
-    f"PYTHONPATH={shlex.quote(str(workflow.basedir))} NO_ET=1 NIPYPE_NO_ET=1; "
-)
+shell.prefix(job_environment(workflow.basedir))
 
 
-container: str(Path(workflow.basedir) / "containers" / "embedded.sif")
+container: container_image("embedded")
 
 
 localrules:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
-import json
+import shlex
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
+
+import yaml
 
 from pipeline.engines.registry import EMBEDDED, check_engines, code_behind
 from pipeline.errors import PipelineError
@@ -57,10 +59,24 @@ def code_of(step: str, task: str | None = None, engine: str = EMBEDDED) -> str:
     return code_fingerprint(f"pipeline.steps.{step}", *behind)
 
 
+def job_environment(project: Path | str) -> str:
+    """Shell text before each job: outside a container, this Snakemake's Python and this checkout's package."""
+    bin_dir, root = shlex.quote(str(Path(sys.executable).parent)), shlex.quote(str(project))
+    inside = '[ -n "${APPTAINER_CONTAINER:-}${SINGULARITY_CONTAINER:-}" ]'
+    return f"{inside} || export PATH={bin_dir}:$PATH PYTHONPATH={root}; "
+
+
+def container_image(engine: str) -> str:
+    """The image of an engine, from containers/images.yaml: published, or built at the site."""
+    folder = Path(__file__).resolve().parent.parent / "containers"
+    image = yaml.safe_load((folder / "images.yaml").read_text(encoding="utf-8"))[engine]
+    return str(image["reference"] or folder / image["local"])
+
+
 def summarize_run(config: Config, *, unfinished: bool = False) -> str:
     """The last lines of a run; after an error the tables are made from what there is."""
     if unfinished:
-        command = [sys.executable, "-m", "pipeline", "aggregate_atrophy", "--config", json.dumps(config.as_dict())]
+        command = [sys.executable, "-m", "pipeline", "aggregate_atrophy", "--config", config.as_json()]
         root = Path(__file__).resolve().parent.parent
         subprocess.run(command, check=False, cwd=root)  # noqa: S603 - our own command, no shell
     return results.summarize_run(config.output_dir)

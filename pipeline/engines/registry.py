@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Literal
 
 from pipeline.errors import ConfigError
@@ -29,12 +29,15 @@ class Task:
         Engine to its nipype interface, as ``module:class``.
     data_files : tuple of str
         Files of the package that the result depends on besides the code.
+    optional : mapping
+        As `images`, what not every engine can give.
     """
 
     images: Mapping[str, ImageKind]
     grid_of: str | None
     interfaces: Mapping[str, str]
     data_files: tuple[str, ...] = ()
+    optional: Mapping[str, ImageKind] = field(default_factory=dict)
 
 
 _WEIGHTS = ("pipeline/engines/weights/structures.onnx",)
@@ -60,6 +63,7 @@ TASKS: Mapping[str, Task] = {
         grid_of="in_file",
         interfaces={EMBEDDED: "pipeline.engines.embedded.tissue:SegmentTissue"},
         data_files=_WEIGHTS,
+        optional={"subcortical_gm_fraction": "fraction"},
     ),
     "alignment": Task(
         images={},
@@ -70,7 +74,6 @@ TASKS: Mapping[str, Task] = {
         images={"baseline_midway": "image", "followup_midway": "image", "change_map": "image"},
         grid_of=None,
         interfaces={EMBEDDED: "pipeline.engines.embedded.change:MeasureChange"},
-        data_files=_WEIGHTS,
     ),
 }
 # the tasks whose engine a study chooses in its configuration

@@ -75,14 +75,14 @@ def run_task(task: Task, interface: str, inputs: Mapping[str, Any], *, cwd: Path
     module, _, name = interface.partition(":")
     node = getattr(importlib.import_module(module), name)()
     outputs = _call(node, name, inputs, cwd.resolve(), threads)
-    images = {output: Path(outputs.get(output) or "") for output in task.images}
-    for output, kind in task.images.items():
+    written = {name: Path(value) for name, value in outputs.items() if isinstance(value, str)}
+    expected = {**task.images, **{output: kind for output, kind in task.optional.items() if output in written}}
+    for output, kind in expected.items():
         grid = Path(inputs[task.grid_of]) if task.grid_of else None
-        check_image(images[output], kind, tool=name, output=output, grid=grid)
-    measures = outputs.get("measures")
+        check_image(written.get(output), kind, tool=name, output=output, grid=grid)
     return TaskResult(
-        images,
-        json.loads(Path(measures).read_text(encoding="utf-8")) if measures else {},
+        {output: written[output] for output in expected},
+        json.loads(written["measures"].read_text(encoding="utf-8")) if "measures" in written else {},
         package_versions(*getattr(node, "distributions", ())),
     )
 
@@ -136,7 +136,7 @@ def find_command(name: str) -> str:
     return found
 
 
-def check_image(path: Path, kind: ImageKind, *, tool: str, output: str, grid: Path | None) -> None:
+def check_image(path: Path | None, kind: ImageKind, *, tool: str, output: str, grid: Path | None) -> None:
     """Make sure that an image that a tool wrote can be measured.
 
     Raises
@@ -144,7 +144,7 @@ def check_image(path: Path, kind: ImageKind, *, tool: str, output: str, grid: Pa
     ToolError
         It is missing, damaged or on another grid (the machinery's fault), or empty or not finite (about the data).
     """
-    if not path.is_file():
+    if path is None or not path.is_file():
         raise ToolError(f"{tool} ended well but wrote no {output}.", code="output_missing")
     try:
         volume = read_volume(path)

@@ -13,7 +13,7 @@ rule scan_table:
         mem_mb=500,
     params:
         code=code_of("scan_table"),
-        config=json.dumps(CONFIG.as_dict()),
+        config=CONFIG.as_json(),
         plan=PLAN.digest(),
     shell:
         "python -m pipeline scan_table --config {params.config:q} > {log:q} 2>&1"
@@ -37,6 +37,6 @@ rule aggregate_atrophy:
         mem_mb=500,
     params:
         code=code_of("aggregate_atrophy"),
-        config=json.dumps(CONFIG.as_dict()),
+        config=CONFIG.as_json(),
     shell:
         "python -m pipeline aggregate_atrophy --config {params.config:q} > {log:q} 2>&1"

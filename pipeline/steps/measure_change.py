@@ -44,7 +44,7 @@ def run(args: argparse.Namespace) -> None:
         digests = visit_digests(upstream)
         for visit in VISITS:
             tissue = upstream[f"{visit}_segment_tissue"]
-            for name in FRACTIONS:
+            for name in sorted(tissue.outputs.keys() & {*FRACTIONS, "subcortical_gm_fraction"}):
                 inputs[f"{visit}_{name}"] = tissue.open_output(name, job.output_dir)
                 digests[f"{visit}_{name}"] = tissue.outputs[name].sha256
             inputs[f"{visit}_to_midway"] = upstream["align_visits"].measures[f"{visit}_to_midway"]

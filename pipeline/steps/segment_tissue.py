@@ -20,6 +20,7 @@ _SUFFIXES = {
     "gm_fraction": "label-GM_probseg",
     "wm_fraction": "label-WM_probseg",
     "csf_fraction": "label-CSF_probseg",
+    "subcortical_gm_fraction": "label-SCGM_probseg",
     "labels": "dseg",
 }
 

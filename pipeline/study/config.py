@@ -61,6 +61,10 @@ class Config:
             "statistics": {"dose_column": self.dose_column, "covariates": list(self.covariates)},
         }
 
+    def as_json(self) -> str:
+        """The choices as one argument of a command."""
+        return json.dumps(self.as_dict(), ensure_ascii=False)
+
     def require_data(self) -> Path:
         """The data set's folder.
 

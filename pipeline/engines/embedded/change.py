@@ -8,19 +8,19 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from nipype.interfaces.base import File, traits
+from nipype.interfaces.base import File, isdefined, traits
 
 from pipeline.algorithms.change import ChangeMeasure, VisitTissue, measure_change
 from pipeline.algorithms.midway import MidwayAlignment
-from pipeline.algorithms.structures import STRUCTURES, label_structures
 from pipeline.engines.embedded.alignment import VisitsInputSpec, read_visit
 from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
-from pipeline.engines.network import load_network
+from pipeline.errors import ToolError
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_volume
 from pipeline.images.writing import write_volume
 
-_GRAY = ("cortex", "cerebellar_cortex", "deep_gray")
+VISITS = ("baseline", "followup")
+_TISSUES = ("gm", "wm", "subcortical_gm")
 
 
 class MeasureChangeInputSpec(VisitsInputSpec):
@@ -32,6 +32,8 @@ class MeasureChangeInputSpec(VisitsInputSpec):
     followup_wm_fraction = File(exists=True, mandatory=True, desc="white-matter fraction of the second visit")
     baseline_csf_fraction = File(exists=True, mandatory=True, desc="CSF fraction of the first visit")
     followup_csf_fraction = File(exists=True, mandatory=True, desc="CSF fraction of the second visit")
+    baseline_subcortical_gm_fraction = File(exists=True, desc="gray matter of the first visit's deep nuclei")
+    followup_subcortical_gm_fraction = File(exists=True, desc="gray matter of the second visit's deep nuclei")
     baseline_to_midway = traits.List(
         traits.List(traits.Float), mandatory=True, desc="4 x 4 matrix: RAS mm of the first visit to midway space"
     )
@@ -56,10 +58,10 @@ class MeasureChange(EmbeddedInterface):
 
     input_spec = MeasureChangeInputSpec
     output_spec = MeasureChangeOutputSpec
-    distributions = ("numpy", "scipy", "nibabel", "numba", "onnxruntime")
+    distributions = ("numpy", "scipy", "nibabel", "numba")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
-        visits = [self._read_tissue(name) for name in ("baseline", "followup")]
+        visits = [self._read_tissue(name) for name in VISITS]
         change = measure_change(visits[0], visits[1], self._alignment())
         images = change.images
         maps = {
@@ -69,16 +71,20 @@ class MeasureChange(EmbeddedInterface):
         }
         for trait, data in maps.items():
             write_volume(self._keep(trait, folder / f"{trait}.nii.gz"), Volume(data, images.grid_to_ras))
-        return _measures(change)
+        parts = all(isdefined(getattr(self.inputs, f"{visit}_subcortical_gm_fraction")) for visit in VISITS)
+        return _measures(change, parts=parts)
 
     def _read_tissue(self, name: str) -> VisitTissue:
         visit = read_visit(self.inputs, name)
-        gm, wm = (read_volume(Path(getattr(self.inputs, f"{name}_{kind}_fraction"))).data for kind in ("gm", "wm"))
-        predict = load_network(self.inputs.num_threads)
-        structures = label_structures(visit.image, visit.voxel_to_ras, predict=predict)
-        gray = structures[[STRUCTURES.index(structure) for structure in _GRAY]].sum(0)
-        deep_share = structures[STRUCTURES.index("deep_gray")] / np.maximum(gray, 1e-6)
-        return VisitTissue(visit.image, visit.voxel_to_ras, gm, wm, gm * deep_share, visit.intracranial_mask)
+        gm, wm, subcortical = (self._read_fraction(f"{name}_{tissue}_fraction") for tissue in _TISSUES)
+        if gm is None or wm is None:
+            raise ToolError(f"MeasureChange needs the gray and white matter of the {name} visit.")
+        deep = np.zeros_like(gm) if subcortical is None else subcortical
+        return VisitTissue(visit.image, visit.voxel_to_ras, gm, wm, deep, visit.intracranial_mask)
+
+    def _read_fraction(self, trait: str) -> np.ndarray | None:
+        path = getattr(self.inputs, trait)
+        return read_volume(Path(path)).data if isdefined(path) else None
 
     def _alignment(self) -> MidwayAlignment:
         return MidwayAlignment(
@@ -90,12 +96,17 @@ class MeasureChange(EmbeddedInterface):
         )
 
 
-def _measures(change: ChangeMeasure) -> dict[str, float]:
-    """The numbers of a change by the names of our tables; what cannot be computed is left out."""
+def _measures(change: ChangeMeasure, *, parts: bool) -> dict[str, float]:
+    """The numbers of a change by the names of our tables; what cannot be computed is left out.
+
+    With `parts` the deep nuclei are known, and so are the changes of deep and cortical gray matter.
+    """
     if not math.isfinite(change.gm_change_percent):
         raise ValueError("there is no gray matter that both visits have in common")
     numbers = {field.name: float(getattr(change, field.name)) for field in fields(change) if field.name != "images"}
     numbers["deep_gm_change_percent"] = numbers.pop("subcortical_gm_change_percent")
+    if not parts:
+        del numbers["deep_gm_change_percent"], numbers["cortical_gm_change_percent"]
     numbers["midway_noise_percent"] = 100 * numbers.pop("noise_sd")
     numbers["residual_percent"] = 100 * numbers.pop("residual_sd")
     return {name: value for name, value in numbers.items() if math.isfinite(value)}

@@ -15,7 +15,12 @@ from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
 from pipeline.images.writing import write_volume
 
-_TRAITS = {"gm_fraction": "gm", "wm_fraction": "wm", "csf_fraction": "csf"}
+_TRAITS = {
+    "gm_fraction": "gm",
+    "wm_fraction": "wm",
+    "csf_fraction": "csf",
+    "subcortical_gm_fraction": "subcortical_gm",
+}
 
 
 class SegmentTissueInputSpec(EmbeddedInputSpec):
@@ -32,6 +37,7 @@ class SegmentTissueOutputSpec(MeasuresOutputSpec):
     gm_fraction = File(exists=True, desc="part of each voxel that is gray matter, 0 to 1")
     wm_fraction = File(exists=True, desc="part of each voxel that is white matter, 0 to 1")
     csf_fraction = File(exists=True, desc="part of each voxel that is CSF, 0 to 1")
+    subcortical_gm_fraction = File(exists=True, desc="part of each voxel that is gray matter of deep nuclei, 0 to 1")
 
 
 class SegmentTissue(EmbeddedInterface):
