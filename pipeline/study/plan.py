@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from pipeline.errors import ScanTableError
+from pipeline.errors import ConfigError, ScanTableError
 from pipeline.provenance import text_sha256
 from pipeline.records import Flag, Reason, record_path
 from pipeline.study.bids import (
@@ -26,8 +26,8 @@ from pipeline.study.config import Config
 from pipeline.study.dates import interval_days, interval_years
 from pipeline.study.tables import format_table
 
-LAST_SCAN_STEP = "gray_matter_volume"
-LAST_PAIR_STEP = "measure_change"
+SCAN_STEPS = ("inspect", "skull_strip", "correct_bias", "fill_lesions", "segment_tissue", "gray_matter_volume")
+PAIR_STEPS = ("align_visits", "measure_change")
 STATUSES = ("ok", "flagged", "excluded", "missing", "failed")
 
 
@@ -54,6 +54,11 @@ class PlannedScan:
     def is_measured(self) -> bool:
         """Whether there is a file to measure."""
         return self.t1w is not None
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that it goes through; lesions are filled only where there is a mask."""
+        return tuple(step for step in SCAN_STEPS if step != "fill_lesions" or self.lesion_mask)
 
 
 @dataclass(frozen=True)
@@ -140,7 +145,7 @@ class Plan:
     def records(self) -> list[str]:
         """Records of the last step of everything that is measured."""
         scans = [
-            record_path(self.output_dir, scan.participant_id, {"visit": scan.visit}, LAST_SCAN_STEP)
+            record_path(self.output_dir, scan.participant_id, {"visit": scan.visit}, SCAN_STEPS[-1])
             for scan in self.scans
             if scan.is_measured
         ]
@@ -149,7 +154,7 @@ class Plan:
                 self.output_dir,
                 pair.participant_id,
                 {"baseline": pair.baseline.visit, "followup": pair.followup.visit},
-                LAST_PAIR_STEP,
+                PAIR_STEPS[-1],
             )
             for pair in self.pairs
             if pair.is_measured
@@ -178,12 +183,13 @@ def plan_study(config: Config) -> Plan:
     Raises
     ------
     ConfigError
-        There is no data set.
+        There is no data set, or nobody has a visit of that name.
     ScanTableError
         participants.tsv cannot be read.
     """
     bids_dir = config.require_data()
     participants, listed, duplicated = list_participants(bids_dir)
+    _check_visits(config, bids_dir)
     has_list = (bids_dir / "participants.tsv").is_file()
     pairs = []
     for name in participants:
@@ -194,6 +200,16 @@ def plan_study(config: Config) -> Plan:
             flags.append(Flag("duplicate_participant", f"{name} has more than one row in participants.tsv."))
         pairs.append(_plan_pair(config, bids_dir, name, flags))
     return Plan(bids_dir, config.output_dir, tuple(pairs))
+
+
+def _check_visits(config: Config, bids_dir: Path) -> None:
+    """Refuse a visit that nobody has when there are visits of other names: its label is probably wrong."""
+    there = {path.name.removeprefix("ses-") for path in bids_dir.glob("sub-*/ses-*") if path.is_dir()}
+    others = sorted(there - {config.baseline, config.followup})
+    for key, label in (("baseline", config.baseline), ("followup", config.followup)):
+        if label not in there and others:
+            named = ", ".join(f"ses-{name}" for name in sorted(there))
+            raise ConfigError(f"study.{key}: nobody has a ses-{label}; the data set has {named}.")
 
 
 def _plan_pair(config: Config, bids_dir: Path, participant_id: str, flags: list[Flag]) -> PlannedPair:

@@ -9,8 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
-from pipeline.records import Flag, Reason, read_record
-from pipeline.study.plan import LAST_PAIR_STEP, LAST_SCAN_STEP, STATUSES, Plan, PlannedPair, PlannedScan
+from pipeline.records import Flag, Reason, read_record, record_path
+from pipeline.study.plan import PAIR_STEPS, STATUSES, Plan, PlannedPair, PlannedScan
 from pipeline.study.tables import columns, read_table
 
 _CHANGE_COLUMNS = (
@@ -96,34 +96,41 @@ def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
     """What became of a scan."""
     if not scan.is_measured:
         return Measured(scan.status, scan.reason, scan.flags, {})
-    folder = output_dir / "records" / scan.participant_id / f"ses-{scan.visit}"
-    return _measured(folder, LAST_SCAN_STEP, scan.flags)
+    return _measured(output_dir, scan.participant_id, {"visit": scan.visit}, scan.steps, scan.flags)
 
 
 def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured]) -> Measured:
     """What became of a pair; its flags are its own, the scans have theirs."""
     if not pair.is_measured:
         return Measured(pair.status, pair.reason, pair.flags, {})
-    folder = output_dir / "records" / pair.participant_id / f"ses-{pair.baseline.visit}_ses-{pair.followup.visit}"
-    change = _measured(folder, LAST_PAIR_STEP, pair.flags)
+    visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
+    change = _measured(output_dir, pair.participant_id, visits, PAIR_STEPS, pair.flags)
+    failed = next((scan for scan in scans if scan.status == "failed"), None)
+    if failed is not None and change.status != "failed":  # a change from before its scan broke counts no more
+        return Measured("failed", failed.reason, change.flags, {})
     if change.status == "ok" and any(scan.flags for scan in scans):
         return Measured("flagged", None, change.flags, change.measures)
     return change
 
 
-def _measured(folder: Path, last_step: str, planned_flags: Sequence[Flag]) -> Measured:
-    try:
-        records = {path.stem: read_record(path) for path in sorted(folder.glob("*.json"))}
-    except PipelineError as error:
-        return Measured("failed", Reason("record_damaged", str(error)), tuple(planned_flags), {})
-    flags = (*planned_flags, *(flag for record in records.values() for flag in record.flags))
-    last = records.get(last_step)
-    if last is None:
-        message = f"{last_step} did not finish: see the log of the step that broke, then run again."
-        return Measured("failed", Reason("not_finished", message), flags, {})
-    if last.status == "failed":
-        return Measured("failed", last.reason, flags, {})
-    measures = {name: value for record in records.values() for name, value in record.measures.items()}
+def _measured(
+    output_dir: Path, participant_id: str, visits: Mapping[str, str], steps: Sequence[str], planned: Sequence[Flag]
+) -> Measured:
+    """What the records of all steps say together; without one of them the work is not finished."""
+    records = []
+    for step in steps:
+        path = record_path(output_dir, participant_id, visits, step)
+        try:
+            records.append(read_record(path))
+        except FileNotFoundError:
+            message = f"{step} did not finish: see {output_dir / 'logs'}, then run again."
+            return Measured("failed", Reason("not_finished", message), tuple(planned), {})
+        except PipelineError as error:
+            return Measured("failed", Reason("record_damaged", str(error)), tuple(planned), {})
+    flags = (*planned, *(flag for record in records for flag in record.flags))
+    if records[-1].status == "failed":
+        return Measured("failed", records[-1].reason, flags, {})
+    measures = {name: value for record in records for name, value in record.measures.items()}
     return Measured("flagged" if flags else "ok", None, flags, measures)
 
 

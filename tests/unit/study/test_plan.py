@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.errors import ScanTableError
+from pipeline.errors import ConfigError, ScanTableError
 from pipeline.study.config import load_config
 from pipeline.study.plan import plan_study
 
@@ -183,3 +183,15 @@ def test_a_participants_table_without_its_column_is_refused(bids, plan):
     (bids.root / "participants.tsv").write_text("subject,age\nsub-01,3\n")
     with pytest.raises(ScanTableError, match="has no column participant_id"):
         plan()
+
+
+def test_a_visit_that_nobody_has_is_refused_with_those_that_are_there(bids, plan):
+    bids.scan("01", "BL")
+    bids.scan("01", "M12")
+    with pytest.raises(ConfigError, match=r"study\.followup: nobody has a ses-M24; the data set has ses-BL, ses-M12"):
+        plan()
+
+
+def test_a_study_without_any_followup_yet_is_no_mistake(bids, plan):
+    bids.scan("01", "BL")
+    assert [pair.status for pair in plan().pairs] == ["missing"]

@@ -27,16 +27,16 @@ def study(content, bids):
             write_record(path, Record(step, participant, visits, **known))
 
         def finish(self, participant, change=-1.5, volumes=VOLUMES):
-            self.record(participant, "gray_matter_volume", {"visit": "BL"}, measures=volumes)
-            self.record(
-                participant, "gray_matter_volume", {"visit": "M24"}, measures={**volumes, "gm_volume_ml": 591.0}
-            )
-            self.record(
-                participant,
-                "measure_change",
-                {"baseline": "BL", "followup": "M24"},
-                measures={"gm_change_percent": change},
-            )
+            for visit, followed in (("BL", volumes), ("M24", {**volumes, "gm_volume_ml": 591.0})):
+                self.finish_scan(participant, visit, followed)
+            pair = {"baseline": "BL", "followup": "M24"}
+            self.record(participant, "align_visits", pair, measures={"scale_percent": 0.1})
+            self.record(participant, "measure_change", pair, measures={"gm_change_percent": change})
+
+        def finish_scan(self, participant, visit, volumes=VOLUMES):
+            for step in ("inspect", "skull_strip", "correct_bias", "segment_tissue"):
+                self.record(participant, step, {"visit": visit})
+            self.record(participant, "gray_matter_volume", {"visit": visit}, measures=volumes)
 
         def results(self):
             return collect_results(plan_study(load_config(content)), ENGINES, "1.2.3")
@@ -84,7 +84,7 @@ def test_a_failed_scan_fails_its_patient_with_the_first_cause_and_keeps_the_othe
 
 def test_a_missing_scan_leaves_the_volume_of_the_other(study):
     study.tree.scan("01", "BL")
-    study.record("sub-01", "gray_matter_volume", {"visit": "BL"}, measures=VOLUMES)
+    study.finish_scan("sub-01", "BL")
     (row,) = study.results().atrophy
     assert (row["status"], row["gm_volume_baseline_ml"]) == ("missing", 600.0)
 
@@ -94,6 +94,23 @@ def test_what_did_not_finish_is_failed_not_missing(study):
     (row,) = study.results().atrophy
     assert row["status"] == "failed"
     assert row["reason"].startswith("not_finished: ")
+
+
+def test_numbers_from_before_a_scan_broke_count_no_more(study, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    (tmp_path / "out" / "records" / "sub-01" / "ses-M24" / "skull_strip.json").unlink()
+    results = study.results()
+    assert results.atrophy[0]["reason"].startswith("not_finished: skull_strip did not finish")
+    assert results.atrophy[0].get("gm_change_percent") is None
+    assert [row["status"] for row in results.volumes] == ["ok", "failed"]
+
+
+def test_a_record_of_a_step_that_is_no_longer_planned_does_not_count(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.record("sub-01", "fill_lesions", {"visit": "BL"}, measures={"lesion_volume_ml": 9.0})
+    assert study.results().atrophy[0]["lesion_volume_baseline_ml"] is None
 
 
 def test_a_damaged_record_fails_its_patient_only(study, tmp_path):
