@@ -63,7 +63,8 @@ def job_environment(project: Path | str) -> str:
     """Shell text before each job: outside a container, this Snakemake's Python and this checkout's package."""
     bin_dir, root = shlex.quote(str(Path(sys.executable).parent)), shlex.quote(str(project))
     inside = '[ -n "${APPTAINER_CONTAINER:-}${SINGULARITY_CONTAINER:-}" ]'
-    return f"{inside} || export PATH={bin_dir}:$PATH PYTHONPATH={root}; "
+    text = f"{inside} || export PATH={bin_dir}:$PATH PYTHONPATH={root}; "
+    return text.replace("{", "{{").replace("}", "}}")  # Snakemake fills in what stands in single braces
 
 
 def container_image(engine: str) -> str:

@@ -183,6 +183,7 @@ def resumed(cohort, shared):
             process = snakemake(folder, config)
             while process.poll() is None and not list(folder.glob("out/records/*/*/correct_bias.json")):
                 time.sleep(0.2)
+            assert process.poll() is None, (folder / "messages").read_text()
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
             finish(folder, config, "--unlock")
