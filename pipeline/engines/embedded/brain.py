@@ -37,7 +37,7 @@ class ExtractBrain(EmbeddedInterface):
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = read_volume(Path(self.inputs.in_file))
-        predict = load_network(self.inputs.num_threads)
+        predict = load_network()
         brain = extract_brain(scan.data, scan.voxel_to_ras, predict=predict)
         for trait in ("brain_mask", "intracranial_mask"):
             mask = Volume(getattr(brain, trait), scan.voxel_to_ras)

@@ -51,7 +51,7 @@ class SegmentTissue(EmbeddedInterface):
         scan = read_volume(Path(self.inputs.in_file))
         brain = read_mask(Path(self.inputs.brain_mask), like=scan)
         intracranial = read_mask(Path(self.inputs.intracranial_mask), like=scan)
-        predict = load_network(self.inputs.num_threads)
+        predict = load_network()
         structures = label_structures(scan.data, scan.voxel_to_ras, predict=predict)
         tissue = segment_tissue(scan.data, scan.voxel_to_ras, brain.data, intracranial.data, structures)
         for trait, name in _TRAITS.items():
