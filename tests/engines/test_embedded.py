@@ -3,10 +3,11 @@ import json
 import nibabel as nib
 import numpy as np
 import pytest
+from nipype.interfaces.base import BaseInterfaceInputSpec
 
 from pipeline.engines import network
 from pipeline.engines.embedded.bias import CorrectBias
-from pipeline.engines.embedded.interface import EmbeddedInputSpec, EmbeddedInterface, MeasuresOutputSpec
+from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
 from pipeline.engines.network import load_network
 from pipeline.engines.registry import TASKS
 from pipeline.engines.runner import run_task
@@ -15,7 +16,7 @@ from pipeline.images.reading import read_volume
 
 
 class Interface(EmbeddedInterface):
-    input_spec = EmbeddedInputSpec
+    input_spec = BaseInterfaceInputSpec
     output_spec = MeasuresOutputSpec
     found: object = None
 

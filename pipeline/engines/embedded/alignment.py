@@ -5,14 +5,14 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import File
+from nipype.interfaces.base import BaseInterfaceInputSpec, File
 
 from pipeline.algorithms.midway import Visit, align_visits
-from pipeline.engines.embedded.interface import EmbeddedInputSpec, EmbeddedInterface, MeasuresOutputSpec
+from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
 from pipeline.images.reading import read_mask, read_volume
 
 
-class VisitsInputSpec(EmbeddedInputSpec):
+class VisitsInputSpec(BaseInterfaceInputSpec):
     """Both visits of a patient."""
 
     baseline_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan of the first visit")

@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import File
+from nipype.interfaces.base import BaseInterfaceInputSpec, File
 
 from pipeline.algorithms.bias import correct_bias
-from pipeline.engines.embedded.interface import EmbeddedInputSpec, EmbeddedInterface, MeasuresOutputSpec
+from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
 from pipeline.images.writing import write_volume
 
 
-class CorrectBiasInputSpec(EmbeddedInputSpec):
+class CorrectBiasInputSpec(BaseInterfaceInputSpec):
     """A head and where its brain is."""
 
     in_file = File(exists=True, mandatory=True, desc="T1-weighted scan of a head, 3D NIfTI")

@@ -5,17 +5,17 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import File
+from nipype.interfaces.base import BaseInterfaceInputSpec, File
 
 from pipeline.algorithms.brain_extraction import extract_brain
-from pipeline.engines.embedded.interface import EmbeddedInputSpec, EmbeddedInterface, MeasuresOutputSpec
+from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
 from pipeline.engines.network import load_network
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_volume
 from pipeline.images.writing import write_mask
 
 
-class ExtractBrainInputSpec(EmbeddedInputSpec):
+class ExtractBrainInputSpec(BaseInterfaceInputSpec):
     """A head."""
 
     in_file = File(exists=True, mandatory=True, desc="T1-weighted scan of a head, 3D NIfTI")

@@ -6,15 +6,9 @@ import json
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import BaseInterface, BaseInterfaceInputSpec, File, TraitedSpec, traits
+from nipype.interfaces.base import BaseInterface, File, TraitedSpec
 
 from pipeline.errors import ImageError, PipelineError
-
-
-class EmbeddedInputSpec(BaseInterfaceInputSpec):
-    """Inputs of every embedded interface."""
-
-    num_threads = traits.Range(low=1, value=1, usedefault=True, desc="cores that may be used; no result depends on it")
 
 
 class MeasuresOutputSpec(TraitedSpec):

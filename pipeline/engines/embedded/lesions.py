@@ -5,16 +5,16 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import File
+from nipype.interfaces.base import BaseInterfaceInputSpec, File
 
 from pipeline.algorithms.lesions import fill_lesions
-from pipeline.engines.embedded.interface import EmbeddedInputSpec, EmbeddedInterface, MeasuresOutputSpec
+from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
 from pipeline.images.writing import write_volume
 
 
-class FillLesionsInputSpec(EmbeddedInputSpec):
+class FillLesionsInputSpec(BaseInterfaceInputSpec):
     """A head, its brain and its lesions."""
 
     in_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan, 3D NIfTI")

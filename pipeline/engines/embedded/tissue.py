@@ -5,11 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import File
+from nipype.interfaces.base import BaseInterfaceInputSpec, File
 
 from pipeline.algorithms.structures import label_structures
 from pipeline.algorithms.tissue import segment_tissue
-from pipeline.engines.embedded.interface import EmbeddedInputSpec, EmbeddedInterface, MeasuresOutputSpec
+from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
 from pipeline.engines.network import load_network
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
@@ -23,7 +23,7 @@ _TRAITS = {
 }
 
 
-class SegmentTissueInputSpec(EmbeddedInputSpec):
+class SegmentTissueInputSpec(BaseInterfaceInputSpec):
     """A head, its brain and its skull's inside."""
 
     in_file = File(exists=True, mandatory=True, desc="bias-corrected (and lesion-filled) T1-weighted scan")
