@@ -22,7 +22,7 @@ from pipeline.algorithms.structures import STRUCTURES, VOXEL_MM, normalize_inten
 from training.network import StructureNet
 from training.synthesis import draw_phantom_head, load_head, synthesize
 
-SHAPE = (80, 96, 80)
+SHAPE = (80, 96, 80)  # structures._TRAINED_SHAPE
 
 
 def soft_dice_loss(probability: torch.Tensor, target: torch.Tensor) -> torch.Tensor:

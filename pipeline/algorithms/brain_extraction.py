@@ -9,8 +9,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline.algorithms.bias import correct_bias
 from pipeline.algorithms.structures import STRUCTURES, Predict, label_structures
+from pipeline.algorithms.tissue import segment_tissue
 
+_NECK_MM = 4.0  # optic canals, orbits and muscles are joined to a wrong mask by bridges thinner than 8 mm
+_REGROWTH_MM = 1.5
 _CLOSING_MM = 2.5  # sulci narrower than about 5 mm belong to the brain mask
 _SMALLEST_BRAIN_ML = 400.0
 
@@ -36,6 +40,16 @@ def largest_component(mask: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
 
 
+def main_body(mask: NDArray[Any], neck_mm: float, voxel_mm: NDArray[Any]) -> NDArray[Any]:
+    """The largest part of a mask, without what hangs on it by a neck narrower than twice `neck_mm`."""
+    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=voxel_mm)[1:-1, 1:-1, 1:-1]
+    core = largest_component(depth > neck_mm)
+    if not core.any():
+        return largest_component(mask)
+    reach = ndimage.distance_transform_edt(~core, sampling=voxel_mm) <= neck_mm + _REGROWTH_MM
+    return largest_component(mask & reach)
+
+
 def close_mask(mask: NDArray[Any], radius_mm: float, voxel_mm: NDArray[Any]) -> NDArray[Any]:
     """Morphological closing by a ball whose radius is in mm, whatever the voxel."""
     pad = [(int(np.ceil(radius_mm / v)) + 1,) * 2 for v in voxel_mm]
@@ -57,13 +71,26 @@ def masks_from_structures(structures: NDArray[Any], voxel_to_ras: NDArray[Any]) 
     voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
     fluid = structures[STRUCTURES.index("outer_csf")]
     outside = structures[STRUCTURES.index("outside")]
-    brain = largest_component(1 - outside - fluid > 0.5)
+    brain = main_body(1 - outside - fluid > 0.5, _NECK_MM, voxel_mm)
     found_ml = float(brain.sum() * abs(np.linalg.det(np.asarray(voxel_to_ras)[:3, :3])) / 1000)
     if found_ml < _SMALLEST_BRAIN_ML:
         raise ValueError(f"only {found_ml:.0f} ml of brain were found, less than {_SMALLEST_BRAIN_ML:.0f} ml")
     brain = close_mask(brain, _CLOSING_MM, voxel_mm)
-    intracranial = largest_component((outside < 0.5) | brain)
+    intracranial = main_body((outside < 0.5) | brain, _NECK_MM, voxel_mm)
     return BrainExtraction(brain, intracranial)
+
+
+def refine_brain(
+    image: NDArray[Any], voxel_to_ras: NDArray[Any], structures: NDArray[Any], coarse: BrainExtraction
+) -> BrainExtraction:
+    """Sharpen the network's 2 mm outline on the scan's own intensities: brain is what segments as tissue."""
+    corrected = correct_bias(image, voxel_to_ras, coarse.brain_mask).image
+    tissue = segment_tissue(corrected, voxel_to_ras, coarse.brain_mask, coarse.intracranial_mask, structures)
+    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    ventricles = structures[STRUCTURES.index("ventricles")] > 0.5
+    brain = largest_component((tissue.gm + tissue.wm > 0.5) | (ventricles & coarse.intracranial_mask))
+    brain = close_mask(brain, _CLOSING_MM, voxel_mm)
+    return BrainExtraction(brain, coarse.intracranial_mask | brain)
 
 
 def extract_brain(image: NDArray[Any], voxel_to_ras: NDArray[Any], *, predict: Predict) -> BrainExtraction:
@@ -82,4 +109,6 @@ def extract_brain(image: NDArray[Any], voxel_to_ras: NDArray[Any], *, predict: P
     ValueError
         Less than a brain was found.
     """
-    return masks_from_structures(label_structures(image, voxel_to_ras, predict=predict), voxel_to_ras)
+    structures = label_structures(image, voxel_to_ras, predict=predict)
+    coarse = masks_from_structures(structures, voxel_to_ras)
+    return refine_brain(image, voxel_to_ras, structures, coarse)

@@ -26,12 +26,15 @@ STRUCTURES = (
     "outer_csf",
 )
 VOXEL_MM = 2.0
+_TRAINED_SHAPE = (80, 96, 80)
+_MARGIN_VOXELS = 8
 _SIDE_MULTIPLE = 16  # the network halves its grid three times after a first halving
 _HEAD_HEIGHT_MM = 224.0  # from the vertex down: below this is neck, whatever the field of view
 _MARGIN_MM = 6.0
 _AIR_FRACTION = 0.12  # of the 98th percentile; a scalp is brighter than this, air and its noise are darker
 
 Predict = Callable[[NDArray[Any]], NDArray[Any]]
+Shape = tuple[int, int, int]
 
 
 def normalize_intensities(image: NDArray[Any]) -> NDArray[Any]:
@@ -53,7 +56,7 @@ def normalize_intensities(image: NDArray[Any]) -> NDArray[Any]:
     return np.clip(image / max(float(scale), 1e-6), 0, 1.5).astype(np.float32)
 
 
-def head_grid(image: NDArray[Any], voxel_to_ras: NDArray[Any]) -> tuple[NDArray[Any], tuple[int, int, int]]:
+def head_grid(image: NDArray[Any], voxel_to_ras: NDArray[Any]) -> tuple[NDArray[Any], Shape]:
     """The 2 mm RAS grid around the head: (4, 4) grid to RAS affine and the grid's shape."""
     voxel_mm = np.linalg.norm(voxel_to_ras[:3, :3], axis=0)
     smooth = ndimage.gaussian_filter(image.astype(np.float32), 3.0 / voxel_mm)
@@ -69,8 +72,38 @@ def head_grid(image: NDArray[Any], voxel_to_ras: NDArray[Any]) -> tuple[NDArray[
     return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
 
 
+def _on_grid(smooth: NDArray[Any], grid_to_voxel: NDArray[Any], shape: Shape, predict: Predict) -> NDArray[Any]:
+    """Structure probabilities (C, x, y, z) on a 2 mm grid."""
+    head = resample(smooth, grid_to_voxel, shape)
+    logits = predict(normalize_intensities(head)[None, None])[0]
+    logits = logits - logits.max(0)
+    probability = np.exp(logits, dtype=np.float32)
+    return np.asarray(probability / probability.sum(0))
+
+
+def _window(first: NDArray[Any], grid_to_ras: NDArray[Any]) -> tuple[NDArray[Any], Shape]:
+    """The grid that the second look takes: the brain of the first look in the middle of what training showed."""
+    brain = ndimage.binary_opening(first[1:-1].sum(0) > 0.5, iterations=2)
+    labels, count = ndimage.label(brain)
+    if count == 0:
+        return grid_to_ras, (first.shape[1], first.shape[2], first.shape[3])
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    places = np.argwhere(labels == sizes.argmax())
+    low, high = np.percentile(places, 0.2, axis=0), np.percentile(places, 99.8, axis=0)
+    wanted = high - low + 2 * _MARGIN_VOXELS
+    sides = np.maximum(np.ceil(wanted / _SIDE_MULTIPLE).astype(int) * _SIDE_MULTIPLE, _TRAINED_SHAPE)
+    corner = np.round((low + high) / 2 - (sides - 1) / 2)
+    window_to_ras = grid_to_ras.copy()
+    window_to_ras[:3, 3] += grid_to_ras[:3, :3] @ corner
+    return window_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
+
+
 def label_structures(image: NDArray[Any], voxel_to_ras: NDArray[Any], *, predict: Predict) -> NDArray[Any]:
     """Probability of each structure of `STRUCTURES` in each voxel of a T1w scan.
+
+    The network looks twice: at the whole head, to find the brain, then at a window around it like those it was
+    trained on, so that neck and shoulders are not in the picture.
 
     Parameters
     ----------
@@ -92,14 +125,12 @@ def label_structures(image: NDArray[Any], voxel_to_ras: NDArray[Any], *, predict
     # the grid's voxel averages over 2 mm; what the scan's own voxel has averaged already is not smoothed again
     sigma_mm = np.sqrt(np.maximum(VOXEL_MM**2 - voxel_mm**2, 0)) / 2.355
     smooth = ndimage.gaussian_filter(image, sigma_mm / voxel_mm)
-    grid_to_voxel = np.linalg.inv(voxel_to_ras) @ grid_to_ras
-    head = resample(smooth, grid_to_voxel, shape)
-    logits = predict(normalize_intensities(head)[None, None])[0]
-    logits -= logits.max(0)
-    probability = np.exp(logits, dtype=np.float32)
-    probability /= probability.sum(0)
-    voxel_to_grid = np.linalg.inv(grid_to_voxel)
+    ras_to_voxel = np.linalg.inv(voxel_to_ras)
+    first = _on_grid(smooth, ras_to_voxel @ grid_to_ras, shape, predict)
+    window_to_ras, shape = _window(first, grid_to_ras)
+    probability = _on_grid(smooth, ras_to_voxel @ window_to_ras, shape, predict)
+    voxel_to_window = np.linalg.inv(window_to_ras) @ voxel_to_ras
     on_scan = np.empty((len(STRUCTURES), *image.shape), np.float32)
     for number, coarse in enumerate(probability):
-        on_scan[number] = resample(coarse, voxel_to_grid, image.shape, outside=1.0 if number == 0 else 0.0)
+        on_scan[number] = resample(coarse, voxel_to_window, image.shape, outside=1.0 if number == 0 else 0.0)
     return on_scan

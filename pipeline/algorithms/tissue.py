@@ -24,7 +24,6 @@ _MIXED = (
     ("cortex", "csf"),
     ("cerebellar_cortex", "white_matter"),
     ("cerebellar_cortex", "csf"),
-    ("deep_gray", "white_matter"),
     ("deep_gray", "csf"),
     ("white_matter", "csf"),
 )
@@ -33,8 +32,11 @@ _GRAY, _WHITE, _FLUID = range(3)
 _EM_ITERATIONS = 6
 _FIELD_MM = 14.0
 _PRIOR_FLOOR = 2e-3
-_NEIGHBOUR_WEIGHT = 1.5
+_NEIGHBOUR_WEIGHT = 4.0
 _MIXTURE_WEIGHT = 2.0
+_DEEP_REACH = 0.75  # of the way from cortex to white matter
+_RIM_MM = 1.5
+_RIM_GAIN = 6.0
 _MIN_VOXELS = 500
 
 
@@ -78,8 +80,25 @@ def _priors(
         total = sum(structures[index[m]][box][inside].astype(np.float32) for m in members)
         # outside the brain mask there is fluid: a smooth edge, so that the mask's own error does not cut the cortex
         priors[name] = np.asarray(total if name == "csf" else total * np.clip(near_brain * 4, 0, 1)) + _PRIOR_FLOOR
+    rim = _ventricle_rim(structures, voxel_mm, box)[inside]
+    for name in ("cortex", "deep_gray"):
+        priors[name] = priors[name] * (1 - rim)
     scale = sum(priors.values())
-    return {name: p / scale for name, p in priors.items()}
+    return {name: p / scale for name, p in priors.items()} | {"rim": rim}
+
+
+def _ventricle_rim(structures: NDArray[Any], voxel_mm: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:
+    """How surely a voxel (X, Y, Z) lies where white matter meets a ventricle, in [0, 1].
+
+    A mixture of the two is as bright as gray matter, and the network takes it for some: where both are near, what
+    lies between them is a mixture.  Beside caudate and thalamus there is no white matter and so no rim.
+    """
+    sigma = _RIM_MM / voxel_mm
+    fluid, white = (
+        ndimage.gaussian_filter(structures[STRUCTURES.index(name)][box].astype(np.float32), sigma)
+        for name in ("ventricles", "white_matter")
+    )
+    return np.asarray(np.clip(_RIM_GAIN * fluid * white, 0, 1))
 
 
 def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
@@ -120,6 +139,9 @@ def _classes(x: NDArray[Any], priors: dict[str, NDArray[Any]], model: _Model) ->
     fractions = np.zeros((count, 3, x.size), np.float32)
     for number, name in enumerate(_PURE):
         likelihood = _gaussian(x, model.means[name], model.spreads[name])
+        if name == "deep_gray":  # from the caudate, like cortex, to the pallidum, nearly white
+            bright = model.means["cortex"] + _DEEP_REACH * (model.means["white_matter"] - model.means["cortex"])
+            likelihood = _mixture_density(x, model.means["cortex"], bright, model.spreads["cortex"])
         if name == "csf":  # nothing is darker than fluid but flow voids and vessels' walls: count them as fluid
             likelihood = np.where(
                 x < model.means[name], _gaussian(model.means[name], model.means[name], model.spreads[name]), likelihood
@@ -130,9 +152,10 @@ def _classes(x: NDArray[Any], priors: dict[str, NDArray[Any]], model: _Model) ->
         fractions[number, _TISSUE_OF[name]] = 1
     for number, (a, b) in enumerate(_MIXED, start=len(_PURE)):
         spread = min(model.spreads[a], model.spreads[b])
-        joint[number] = (
-            _MIXTURE_WEIGHT * priors[a] * priors[b] * _mixture_density(x, model.means[a], model.means[b], spread)
-        )
+        chance = _MIXTURE_WEIGHT * priors[a] * priors[b]
+        if (a, b) == ("white_matter", "csf"):
+            chance = chance + priors["rim"]
+        joint[number] = chance * _mixture_density(x, model.means[a], model.means[b], spread)
         share = np.clip((x - model.means[b]) / (model.means[a] - model.means[b] + 1e-6), 0, 1)
         fractions[number, _TISSUE_OF[a]] += share
         fractions[number, _TISSUE_OF[b]] += 1 - share
