@@ -15,7 +15,9 @@ import time
 from pathlib import Path
 
 import numpy as np
+import onnx
 import torch
+from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
 from pipeline.algorithms.structures import STRUCTURES, VOXEL_MM, normalize_intensities
@@ -52,6 +54,25 @@ def export(model: nn.Module, path: Path) -> None:
         dynamo=False,
     )
     model.train()
+
+
+def halve(path: Path) -> None:
+    """Store large weights in half precision; the network still computes in single precision."""
+    graph_model = onnx.load(path)
+    graph = graph_model.graph
+    casts = []
+    for tensor in list(graph.initializer):
+        values = numpy_helper.to_array(tensor)
+        if values.dtype != np.float32 or values.size < 1000:
+            continue
+        graph.initializer.remove(tensor)
+        graph.initializer.append(numpy_helper.from_array(values.astype(np.float16), tensor.name + "_half"))
+        casts.append(helper.make_node("Cast", [tensor.name + "_half"], [tensor.name], to=TensorProto.FLOAT))
+    nodes = list(graph.node)
+    del graph.node[:]
+    graph.node.extend(casts + nodes)
+    onnx.checker.check_model(graph_model)
+    onnx.save(graph_model, path)
 
 
 def main() -> None:
@@ -100,6 +121,7 @@ def main() -> None:
             export(model, args.out)
     torch.save(model.state_dict(), args.out.with_suffix(".pt"))
     export(model, args.out)
+    halve(args.out)
 
 
 if __name__ == "__main__":

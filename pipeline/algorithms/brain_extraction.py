@@ -12,10 +12,12 @@ from scipy import ndimage
 from pipeline.algorithms.bias import correct_bias
 from pipeline.algorithms.structures import STRUCTURES, Predict, label_structures
 from pipeline.algorithms.tissue import segment_tissue
+from pipeline.algorithms.volumes import tissue_volume_ml
 
 _NECK_MM = 4.0  # optic canals, orbits and muscles are joined to a wrong mask by bridges thinner than 8 mm
 _REGROWTH_MM = 1.5
 _CLOSING_MM = 2.5  # sulci narrower than about 5 mm belong to the brain mask
+_BOX_MARGIN_MM = 8.0
 _SMALLEST_BRAIN_ML = 400.0
 
 
@@ -60,6 +62,16 @@ def close_mask(mask: NDArray[Any], radius_mm: float, voxel_mm: NDArray[Any]) -> 
     return np.asarray(closed[inner] | mask)
 
 
+def _box_around(mask: NDArray[Any], margin_mm: float, voxel_mm: NDArray[Any]) -> tuple[slice, ...]:
+    """The part of the grid that holds a mask and a margin: distance transforms of air are wasted."""
+    box = []
+    for axis, size in enumerate(mask.shape):
+        filled = np.flatnonzero(mask.any(tuple(other for other in range(3) if other != axis)))
+        margin = int(np.ceil(margin_mm / voxel_mm[axis]))
+        box.append(slice(max(int(filled[0]) - margin, 0), min(int(filled[-1]) + margin + 1, size)))
+    return tuple(box)
+
+
 def masks_from_structures(structures: NDArray[Any], voxel_to_ras: NDArray[Any]) -> BrainExtraction:
     """Masks from the probabilities (C, X, Y, Z) of `structures.label_structures`.
 
@@ -69,15 +81,18 @@ def masks_from_structures(structures: NDArray[Any], voxel_to_ras: NDArray[Any]) 
         Less than a brain was found.
     """
     voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
-    fluid = structures[STRUCTURES.index("outer_csf")]
-    outside = structures[STRUCTURES.index("outside")]
-    brain = main_body(1 - outside - fluid > 0.5, _NECK_MM, voxel_mm)
-    found_ml = float(brain.sum() * abs(np.linalg.det(np.asarray(voxel_to_ras)[:3, :3])) / 1000)
+    head = structures[STRUCTURES.index("outside")] < 0.5
+    brain_mask, intracranial_mask = np.zeros_like(head), np.zeros_like(head)
+    if head.any():
+        box = _box_around(head, _BOX_MARGIN_MM, voxel_mm)
+        fluid, outside = (structures[STRUCTURES.index(name)][box] for name in ("outer_csf", "outside"))
+        brain = main_body(1 - outside - fluid > 0.5, _NECK_MM, voxel_mm)
+        brain_mask[box] = close_mask(brain, _CLOSING_MM, voxel_mm)
+        intracranial_mask[box] = main_body((outside < 0.5) | brain_mask[box], _NECK_MM, voxel_mm)
+    found_ml = tissue_volume_ml(brain_mask, voxel_to_ras)
     if found_ml < _SMALLEST_BRAIN_ML:
         raise ValueError(f"only {found_ml:.0f} ml of brain were found, less than {_SMALLEST_BRAIN_ML:.0f} ml")
-    brain = close_mask(brain, _CLOSING_MM, voxel_mm)
-    intracranial = main_body((outside < 0.5) | brain, _NECK_MM, voxel_mm)
-    return BrainExtraction(brain, intracranial)
+    return BrainExtraction(brain_mask, intracranial_mask)
 
 
 def refine_brain(
@@ -88,8 +103,10 @@ def refine_brain(
     tissue = segment_tissue(corrected, voxel_to_ras, coarse.brain_mask, coarse.intracranial_mask, structures)
     voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
     ventricles = structures[STRUCTURES.index("ventricles")] > 0.5
-    brain = largest_component((tissue.gm + tissue.wm > 0.5) | (ventricles & coarse.intracranial_mask))
-    brain = close_mask(brain, _CLOSING_MM, voxel_mm)
+    box = _box_around(coarse.intracranial_mask, _BOX_MARGIN_MM, voxel_mm)
+    brain = np.zeros_like(coarse.brain_mask)
+    found = largest_component((tissue.gm + tissue.wm > 0.5)[box] | (ventricles & coarse.intracranial_mask)[box])
+    brain[box] = close_mask(found, _CLOSING_MM, voxel_mm)
     return BrainExtraction(brain, coarse.intracranial_mask | brain)
 
 
