@@ -1,0 +1,52 @@
+import numpy as np
+import pytest
+
+from pipeline.algorithms.brain_extraction import close_mask, largest_component, main_body, masks_from_structures
+from pipeline.algorithms.structures import STRUCTURES
+
+
+def _ball(shape, centre, radius):
+    index = np.indices(shape, dtype=float)
+    return np.linalg.norm(index - np.array(centre, float)[:, None, None, None], axis=0) < radius
+
+
+def test_largest_component_is_kept_and_its_holes_filled():
+    mask = _ball((40, 40, 40), (15, 15, 15), 10) & ~_ball((40, 40, 40), (15, 15, 15), 3)
+    found = largest_component(mask | _ball((40, 40, 40), (35, 35, 35), 4))
+    np.testing.assert_array_equal(found, _ball((40, 40, 40), (15, 15, 15), 10))
+
+
+def test_what_hangs_on_a_thin_neck_is_left():
+    brain, orbit = _ball((70, 40, 40), (20, 20, 20), 15), _ball((70, 40, 40), (50, 20, 20), 9)
+    bridge = np.zeros((70, 40, 40), bool)
+    bridge[20:50, 19:22, 19:22] = True
+    found = main_body(brain | orbit | bridge, 4.0, np.ones(3))
+    assert not (found & orbit).any()
+    assert (found & brain).sum() > 0.97 * brain.sum()
+
+
+@pytest.mark.parametrize("slice_mm", [1.0, 3.0])
+def test_closing_is_in_millimetres(slice_mm):
+    voxel_mm = np.array([1.0, 1.0, slice_mm])
+    mask = np.ones((30, 30, int(30 / slice_mm)), bool)
+    mask[:, 14:17, 3:] = False  # a sulcus three millimetres wide
+    assert close_mask(mask, 2.5, voxel_mm)[15, 15, 5]
+    assert not close_mask(mask, 1.0, voxel_mm)[15, 15, 5]
+
+
+def test_masks_hold_what_they_say():
+    structures = np.zeros((len(STRUCTURES), 60, 60, 60), np.float32)
+    inside, brain = _ball((60, 60, 60), (30, 30, 30), 27), _ball((60, 60, 60), (30, 30, 30), 24)
+    structures[STRUCTURES.index("outer_csf")][inside & ~brain] = 1
+    structures[STRUCTURES.index("white_matter")][brain] = 1
+    structures[0][~inside] = 1
+    found = masks_from_structures(structures, np.diag([2.0, 2.0, 2.0, 1.0]))
+    np.testing.assert_array_equal(found.brain_mask, brain)
+    np.testing.assert_array_equal(found.intracranial_mask, inside)
+
+
+def test_no_brain_is_an_error_with_its_volume():
+    structures = np.zeros((len(STRUCTURES), 20, 20, 20), np.float32)
+    structures[0] = 1
+    with pytest.raises(ValueError, match="only 0 ml"):
+        masks_from_structures(structures, np.eye(4))
