@@ -22,6 +22,7 @@ ROOT = Path(__file__).resolve().parent.parent
 COLUMNS = {
     "true_change": "true GM change (%)",
     "change_error": "GM change error (points)",
+    "jacobian_error": "Jacobian part alone, error (points)",
     "difference_error": "plain difference error (points)",
     "brain_change_error": "brain change error (points)",
     "volume_error_percent": "GM volume error (%)",
@@ -81,6 +82,14 @@ def costs(results: Path) -> dict[str, dict[str, float]]:
     return found
 
 
+def jacobian_part(results: Path, patient: str) -> float | None:
+    """The change that Jacobian integration alone gives, from the patient's change file."""
+    for path in (results / patient / "change").glob("*_desc-change.json"):
+        found = json.loads(path.read_text()).get("gm_jacobian_percent")
+        return None if found is None else float(found)
+    return None
+
+
 def score(benchmark: Path, cohort: Path, results: Path) -> list[dict[str, object]]:
     """The scorer's rows, with the cost of each patient."""
     out = results.with_suffix(".score.json")
@@ -91,6 +100,9 @@ def score(benchmark: Path, cohort: Path, results: Path) -> list[dict[str, object
     rows: list[dict[str, object]] = json.loads(out.read_text())["patients"]
     for row in rows:
         row.update(spent.get(str(row["participant_id"]), {}))
+        part = jacobian_part(results, str(row["participant_id"]))
+        if part is not None:
+            row["jacobian_error"] = part - float(str(row["true_change"]))
     return rows
 
 
