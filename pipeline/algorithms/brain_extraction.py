@@ -8,6 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage import measure
 
 from pipeline.algorithms.bias import correct_bias
 from pipeline.algorithms.structures import STRUCTURES, Predict, label_structures
@@ -34,7 +35,7 @@ class BrainExtraction:
 
 def largest_component(mask: NDArray[Any]) -> NDArray[Any]:
     """The largest 6-connected part of a mask, holes filled."""
-    labels, count = ndimage.label(mask)
+    labels, count = measure.label(mask, connectivity=1, return_num=True)
     if count == 0:
         return np.zeros_like(mask, dtype=bool)
     sizes = np.bincount(labels.ravel())

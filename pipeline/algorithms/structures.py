@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
+from skimage import measure
 
 from pipeline.algorithms.resampling import resample
 
@@ -84,7 +85,7 @@ def _on_grid(smooth: NDArray[Any], grid_to_voxel: NDArray[Any], shape: Shape, pr
 def _window(first: NDArray[Any], grid_to_ras: NDArray[Any]) -> tuple[NDArray[Any], Shape]:
     """The grid that the second look takes: the brain of the first look in the middle of what training showed."""
     brain = ndimage.binary_opening(first[1:-1].sum(0) > 0.5, iterations=2)
-    labels, count = ndimage.label(brain)
+    labels, count = measure.label(brain, connectivity=1, return_num=True)
     if count == 0:
         return grid_to_ras, (first.shape[1], first.shape[2], first.shape[3])
     sizes = np.bincount(labels.ravel())
