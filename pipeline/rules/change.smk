@@ -14,9 +14,9 @@ rule align_visits:
         OUT / "logs" / PAIR / "align_visits.log",
     benchmark:
         OUT / "benchmarks" / PAIR / "align_visits.tsv"
-    threads: 2
+    threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=1400,
     params:
         code=code_of("align_visits", "alignment"),
     shell:
@@ -44,7 +44,7 @@ rule measure_change:
         OUT / "benchmarks" / PAIR / "measure_change.tsv"
     threads: 2
     resources:
-        mem_mb=3000,
+        mem_mb=2000,
     params:
         code=code_of("measure_change", "change", CONFIG.engines["change"]),
         engine=CONFIG.engines["change"],

@@ -14,7 +14,7 @@ rule fill_lesions:
         OUT / "benchmarks" / SCAN / "fill_lesions.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=1100,
     params:
         code=code_of("fill_lesions", "lesion_filling"),
     shell:

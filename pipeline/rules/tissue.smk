@@ -13,7 +13,7 @@ rule segment_tissue:
         OUT / "benchmarks" / SCAN / "segment_tissue.tsv"
     threads: 1
     resources:
-        mem_mb=3000,
+        mem_mb=2200,
     params:
         code=code_of("segment_tissue", "segmentation", CONFIG.engines["segmentation"]),
         engine=CONFIG.engines["segmentation"],
@@ -36,7 +36,7 @@ rule gray_matter_volume:
         OUT / "benchmarks" / SCAN / "gray_matter_volume.tsv"
     threads: 1
     resources:
-        mem_mb=2000,
+        mem_mb=800,
     params:
         code=code_of("gray_matter_volume"),
     shell:
