@@ -18,6 +18,9 @@ from pipeline.algorithms.volumes import tissue_volume_ml
 _NECK_MM = 4.0  # optic canals, orbits and muscles are joined to a wrong mask by bridges thinner than 8 mm
 _REGROWTH_MM = 1.5
 _CLOSING_MM = 2.5  # sulci narrower than about 5 mm belong to the brain mask
+_SURELY_WHITE = 0.95
+_FAT_OVER_WHITE = 1.4
+_THIN_MM = 1.0
 _BOX_MARGIN_MM = 8.0
 _SMALLEST_BRAIN_ML = 400.0
 
@@ -103,12 +106,18 @@ def refine_brain(
     corrected = correct_bias(image, voxel_to_ras, coarse.brain_mask).image
     tissue = segment_tissue(corrected, voxel_to_ras, coarse.brain_mask, coarse.intracranial_mask, structures)
     voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    white = float(np.median(corrected[tissue.wm > _SURELY_WHITE])) if (tissue.wm > _SURELY_WHITE).any() else np.inf
+    # marrow and fat under the skull are much brighter than white matter; vessels inside are filled again as holes
+    fat = corrected > _FAT_OVER_WHITE * white
     ventricles = structures[STRUCTURES.index("ventricles")] > 0.5
     box = _box_around(coarse.intracranial_mask, _BOX_MARGIN_MM, voxel_mm)
     brain = np.zeros_like(coarse.brain_mask)
-    found = largest_component((tissue.gm + tissue.wm > 0.5)[box] | (ventricles & coarse.intracranial_mask)[box])
+    solid = ((tissue.gm + tissue.wm > 0.5) | (ventricles & coarse.intracranial_mask)) & ~fat
+    found = main_body(solid[box], _THIN_MM, voxel_mm)
     brain[box] = close_mask(found, _CLOSING_MM, voxel_mm)
-    return BrainExtraction(brain, coarse.intracranial_mask | brain)
+    intracranial = np.zeros_like(brain)
+    intracranial[box] = main_body(((coarse.intracranial_mask & ~fat) | brain)[box], _THIN_MM, voxel_mm)
+    return BrainExtraction(brain, intracranial)
 
 
 def extract_brain(image: NDArray[Any], voxel_to_ras: NDArray[Any], *, predict: Predict) -> BrainExtraction:

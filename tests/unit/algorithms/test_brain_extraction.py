@@ -1,7 +1,16 @@
 import numpy as np
 import pytest
+import toyhead
+from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.brain_extraction import close_mask, largest_component, main_body, masks_from_structures
+from pipeline.algorithms.brain_extraction import (
+    BrainExtraction,
+    close_mask,
+    largest_component,
+    main_body,
+    masks_from_structures,
+    refine_brain,
+)
 from pipeline.algorithms.structures import STRUCTURES
 
 
@@ -50,3 +59,20 @@ def test_no_brain_is_an_error_with_its_volume():
     structures[0] = 1
     with pytest.raises(ValueError, match="only 0 ml"):
         masks_from_structures(structures, np.eye(4))
+
+
+def test_bright_marrow_beside_the_brain_is_no_brain():
+    shape = (60, 66, 56)
+    affine = centred(affine_of("RAS", (1.6, 1.6, 1.6)), shape)
+    points = places(affine, shape)
+    white, gray, fluid = toyhead.fractions(points)
+    brain, inside = toyhead.masks(points)
+    marrow = inside & ~brain & (points[0] > 30)
+    image = 800 * np.where(marrow, 2.0, toyhead.intensity(points))
+    structures = np.zeros((len(STRUCTURES), *shape), np.float32)
+    for name, truth in (("white_matter", white), ("cortex", gray), ("outer_csf", fluid)):
+        structures[STRUCTURES.index(name)] = truth
+    structures[0] = np.clip(1 - structures.sum(0), 0, 1)
+    found = refine_brain(image, affine, structures, BrainExtraction(brain | marrow, inside))
+    assert not (found.brain_mask & marrow).any()
+    assert 2 * (found.brain_mask & brain).sum() / (found.brain_mask.sum() + brain.sum()) > 0.97
