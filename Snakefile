@@ -25,11 +25,7 @@ from pipeline.workflow import (
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
-CONFIG, PLAN = open_study(
-    config,
-    [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles],
-    plans=workflow.check_envvars,  # off where nothing can run, as in snakemake --lint
-)
+CONFIG, PLAN = open_study(config, workflow)
 OUT = CONFIG.output_dir
 SCAN = "sub-{participant}/ses-{visit}"
 PAIR = "sub-{participant}/ses-{baseline}_ses-{followup}"

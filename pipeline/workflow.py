@@ -5,7 +5,7 @@ from __future__ import annotations
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -16,30 +16,32 @@ from pipeline.errors import PipelineError
 from pipeline.provenance import code_fingerprint
 from pipeline.study import results
 from pipeline.study.config import Config, load_config
+from pipeline.study.exclusions import Exclusions
 from pipeline.study.plan import Plan, plan_study
 
 
-def open_study(content: Mapping[str, Any], config_files: Sequence[Path], *, plans: bool) -> tuple[Config, Plan]:
+def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]:
     """The configuration and the plan of a study.
 
     Parameters
     ----------
     content : mapping
         Snakemake's merged configuration.
-    config_files : sequence of Path
-        The files that it was merged from, the defaults first.
-    plans : bool
-        Whether the data set is looked at; without (``snakemake --lint``) the plan is empty.
+    workflow : snakemake.workflow.Workflow
+        Says from which files it was merged, and what this process is for: where nothing can run (``snakemake --lint``)
+        the plan is empty, and a job on a cluster plans its own patient only.
 
     Raises
     ------
     SystemExit
         With the words of our own error and exit code 1: anything else Snakemake would print with a traceback.
     """
+    config_files = [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles]
     try:
         config = load_config(content, config_files)
         check_engines(config.engines)
-        plan = plan_study(config) if plans else Plan(config.output_dir, config.output_dir, ())
+        can_run = workflow.check_envvars
+        plan = plan_study(config, whole=not workflow.remote_exec) if can_run else Plan(config, None, Exclusions())
     except PipelineError as error:
         sys.exit(f"Graytrace: {error}")
     return config, plan

@@ -14,7 +14,7 @@ rule scan_table:
     params:
         code=code_of("scan_table"),
         config=CONFIG.as_json(),
-        plan=PLAN.digest(),
+        plan=lambda wc: PLAN.digest(),
     shell:
         "python -m pipeline scan_table --config {params.config:q} > {log:q} 2>&1"
 
@@ -22,7 +22,7 @@ rule scan_table:
 rule aggregate_atrophy:
     input:
         table=OUT / "scans.tsv",
-        records=PLAN.records(),
+        records=lambda wc: PLAN.records(),
     output:
         atrophy=OUT / "atrophy.tsv",
         volumes=OUT / "volumes.tsv",
@@ -38,5 +38,6 @@ rule aggregate_atrophy:
     params:
         code=code_of("aggregate_atrophy"),
         config=CONFIG.as_json(),
+        plan=lambda wc: PLAN.digest(),
     shell:
         "python -m pipeline aggregate_atrophy --config {params.config:q} > {log:q} 2>&1"

@@ -2,157 +2,194 @@
 
 from __future__ import annotations
 
+import os
 import re
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from collections import Counter
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from datetime import date
 from pathlib import Path
 
 from pipeline.errors import ScanTableError
-from pipeline.records import Flag
+from pipeline.records import Flag, Reason
 from pipeline.study.dates import parse_date
-from pipeline.study.tables import MISSING, read_table
+from pipeline.study.protocol import NOTHING_SAID, read_sidecar
+from pipeline.study.sources import SCAN_ENDINGS, ScanFile, Visit, VisitDates, choose_day
+from pipeline.study.tables import TableRow, read_rows
 
 LABEL = re.compile(r"[A-Za-z0-9+]+")
-CHOICE_RULE = (
-    "without contrast agent before with; then an acquisition that both visits have; "
-    "then the lowest run; then the first by name"
-)
-_SCAN_ENDINGS = (".nii.gz", ".nii")
 # what a tool wrote into anat/ by mistake is no scan
 _DERIVED_ENTITIES = frozenset({"desc", "space", "label", "res", "den"})
+Entities = tuple[tuple[str, str], ...]
 
 
-@dataclass(frozen=True)
-class ScanFile:
-    """A T1w file of a visit and what its name says."""
+class BidsSource:
+    """A study's data in a BIDS data set.
 
-    path: Path
-    entities: tuple[tuple[str, str], ...]
-
-    @property
-    def run(self) -> int:
-        """The run's number, 0 where the name has none."""
-        digits = dict(self.entities).get("run", "0")
-        return int(digits) if digits.isdecimal() else 0
-
-    @property
-    def has_contrast_agent(self) -> bool:
-        """Whether the name says that contrast agent was given."""
-        return "ce" in dict(self.entities)
-
-    @property
-    def acquisition(self) -> tuple[tuple[str, str], ...]:
-        """What is alike between repetitions of one acquisition: all of the name but participant, visit and run."""
-        return tuple(pair for pair in self.entities if pair[0] not in {"sub", "ses", "run"})
-
-
-@dataclass(frozen=True)
-class Visit:
-    """What a data set has of one participant's visit."""
-
-    scans: tuple[ScanFile, ...]
-    day: date | None
-    flags: tuple[Flag, ...] = field(default=())
-
-
-def list_participants(bids_dir: Path) -> tuple[list[str], list[str], set[str]]:
-    """Participants of a data set.
-
-    Returns
-    -------
-    participants : list of str
-        ``sub-…`` of everyone who has a row in participants.tsv or a folder, sorted.
-    listed : list of str
-        Those of participants.tsv, in its order.
-    duplicated : set of str
-        Those that stand there more than once.
+    Parameters
+    ----------
+    root : Path
+        The data set; only read.
+    lesions : Path or None
+        Folder of the lesion masks.
+    dates : mapping
+        Dates of the study's own table, which count where the data set has none.
 
     Raises
     ------
     ScanTableError
-        participants.tsv cannot be read or is about nobody and there are no folders.
+        participants.tsv cannot be read, or there are no participants.
     """
-    table_path = bids_dir / "participants.tsv"
-    listed: list[str] = []
-    if table_path.is_file():
-        names = read_table(table_path, required=["participant_id"])["participant_id"]
-        listed = [f"sub-{name.removeprefix('sub-')}" for name in names if name not in {"", MISSING}]
-    folders = {path.name for path in bids_dir.glob("sub-*") if path.is_dir()}
-    everyone = sorted(folders | set(listed))
-    if not everyone:
-        raise ScanTableError(
-            f"{bids_dir} has no participant: neither rows in participants.tsv nor folders sub-*. Is it a BIDS data set?"
+
+    def __init__(self, root: Path, *, lesions: Path | None = None, dates: VisitDates | None = None) -> None:
+        self.root = root
+        self._lesions = lesions
+        self._dates = dates or {}
+        table = root / "participants.tsv"
+        listed: list[str] = []
+        self._has_list = table.is_file()
+        if self._has_list:
+            names = (row.get("participant_id") for row in read_rows(table, required=["participant_id"]))
+            listed = [f"sub-{name.removeprefix('sub-')}" for name in names if name]
+        self._listed = Counter(listed)
+        folders = {entry.name for entry in _entries(root) if entry.name.startswith("sub-") and entry.is_dir()}
+        self.participants: Sequence[str] = sorted(folders | set(listed))
+        if not self.participants:
+            raise ScanTableError(
+                f"{root} has no participant: neither rows in participants.tsv nor folders sub-*. Is it a BIDS data set?"
+            )
+        self._last_table: tuple[Path, list[TableRow]] = (root, [])
+        self._sidecars_above: dict[Path, list[tuple[Entities, Path]]] = {}
+
+    def labels(self) -> set[str]:
+        """Labels of all visits that anybody has."""
+        return {path.name.removeprefix("ses-") for path in self.root.glob("sub-*/ses-*") if path.is_dir()}
+
+    def participant_flags(self, participant_id: str) -> list[Flag]:
+        """What is odd about a participant's row in participants.tsv."""
+        flags = []
+        if self._has_list and participant_id not in self._listed:
+            message = f"{participant_id} has a folder but no row in participants.tsv."
+            flags.append(Flag("not_in_participants", message))
+        if self._listed[participant_id] > 1:
+            message = f"{participant_id} has more than one row in participants.tsv."
+            flags.append(Flag("duplicate_participant", message))
+        return flags
+
+    def visit(self, participant_id: str, label: str) -> Visit:
+        """What there is of a visit; faults of its tables and sidecars become its flags."""
+        anat = self.root / participant_id / f"ses-{label}" / "anat"
+        names = sorted(entry.name for entry in _entries(anat) if entry.is_file())
+        own = [(entities, anat / name) for name in names if (entities := _entities(name, "T1w.json")) is not None]
+        scans = []
+        for name in names:
+            entities = _scan_entities(name, "T1w")
+            if _is_of_visit(entities, participant_id, label):
+                paths = [*self._inherited(participant_id, label, entities), *_matching(own, entities)]
+                scans.append(ScanFile(anat / name, entities, read_sidecar(paths) if paths else NOTHING_SAID))
+        flair = next(
+            (name for name in names if _is_of_visit(_scan_entities(name, "FLAIR"), participant_id, label)), None
         )
-    return everyone, list(dict.fromkeys(listed)), {name for name in listed if listed.count(name) > 1}
+        day, flags = self._day(participant_id, label, scans)
+        return Visit(
+            scans=tuple(scans),
+            day=day,
+            flags=tuple(flags),
+            lesion_masks=tuple(_lesion_masks(self._lesions, participant_id, label)) if self._lesions else (),
+            flair=anat / flair if flair else None,
+            missing=None if scans else self._why_missing(participant_id, label),
+        )
+
+    def _inherited(self, participant_id: str, label: str, entities: Entities) -> Iterator[Path]:
+        """Sidecars in the folders above that hold for a scan, the outermost first (the inheritance principle)."""
+        patient = self.root / participant_id
+        for folder in (self.root, patient, patient / f"ses-{label}"):
+            if folder not in self._sidecars_above:
+                found = ((_entities(entry.name, "T1w.json"), Path(entry.path)) for entry in _entries(folder))
+                self._sidecars_above[folder] = sorted((known, path) for known, path in found if known is not None)
+            yield from _matching(self._sidecars_above[folder], entities)
+
+    def _day(self, participant_id: str, label: str, scans: Sequence[ScanFile]) -> tuple[date | None, list[Flag]]:
+        """Day of a visit: acq_time of sessions.tsv, then of scans.tsv, then of sidecars, then of the study's table."""
+        folder = self.root / participant_id
+        sessions = folder / f"{participant_id}_sessions.tsv"
+        own = folder / f"ses-{label}" / f"{participant_id}_ses-{label}_scans.tsv"
+        said: list[tuple[date, str]] = []
+        flags: list[Flag] = []
+        for path, key, names in (
+            (sessions, "session_id", {f"ses-{label}", label}),
+            (own, "filename", {f"anat/{scan.path.name}" for scan in scans}),
+        ):
+            try:
+                said += [(parse_date(text), path.name) for text in self._acquisition_times(path, key, names)]
+            except (ScanTableError, ValueError) as error:
+                message = f"The date of ses-{label} in {path.name} cannot be read: {error}"
+                flags.append(Flag("date_unreadable", message))
+        for scan in scans:
+            flags += scan.sidecar.flags
+            if scan.sidecar.day:
+                said.append((scan.sidecar.day, "sidecar"))
+        in_table = self._dates.get((participant_id, label))
+        if in_table:
+            said.append((in_table, "table of dates"))
+        day, disagreement = choose_day(label, said)
+        return day, [*flags, *disagreement]
+
+    def _acquisition_times(self, path: Path, key: str, names: Collection[str]) -> list[str]:
+        """Texts of acq_time in the rows of a table whose key is among the names."""
+        if self._last_table[0] != path:  # a patient's visits look into the same table one after the other
+            self._last_table = path, read_rows(path, required=[key]) if path.is_file() else []
+        found = (row.get("acq_time") for row in self._last_table[1] if row.get(key) in names)
+        return [text for text in found if text]
+
+    def _why_missing(self, participant_id: str, label: str) -> Reason:
+        """The first level of the data set at which the scan is not there."""
+        folder = self.root / participant_id
+        if not folder.is_dir():
+            return Reason("no_participant_folder", f"{participant_id} is in participants.tsv but has no folder.")
+        if not (folder / f"ses-{label}").is_dir():
+            return Reason("no_session", f"There is no ses-{label}.")
+        return Reason("no_t1w", f"ses-{label} has no file anat/{participant_id}_ses-{label}_T1w.nii.gz or .nii.")
 
 
-def read_visit(bids_dir: Path, participant_id: str, visit: str) -> Visit:
-    """Scans and date of a participant's visit; faults of the tables become flags of this visit only."""
-    scans = list_scans(bids_dir / participant_id / f"ses-{visit}" / "anat", participant_id, visit)
-    day, flags = read_day(bids_dir, participant_id, visit, scans)
-    return Visit(scans, day, flags)
-
-
-def list_scans(anat: Path, participant_id: str, visit: str) -> tuple[ScanFile, ...]:
-    """T1w files of a visit, by name."""
-    found = []
-    for path in sorted(anat.glob(f"{participant_id}_ses-{visit}*_T1w.nii*")):
-        stem = next((path.name.removesuffix(end) for end in _SCAN_ENDINGS if path.name.endswith(end)), None)
-        if stem is None or not path.is_file():
-            continue
-        entities = tuple((key, value) for key, _, value in (part.partition("-") for part in stem.split("_")[:-1]))
-        if dict(entities).get("ses") == visit and not _DERIVED_ENTITIES & dict(entities).keys():
-            found.append(ScanFile(path, entities))
-    return tuple(found)
-
-
-def choose_scan(scans: Sequence[ScanFile], other_visit: Sequence[ScanFile]) -> ScanFile:
-    """The scan that is measured when a visit has several; the rule is `CHOICE_RULE`."""
-    elsewhere = {scan.acquisition for scan in other_visit}
-    return min(
-        scans,
-        key=lambda scan: (scan.has_contrast_agent, scan.acquisition not in elsewhere, scan.run, scan.path.name),
-    )
-
-
-def read_day(
-    bids_dir: Path, participant_id: str, visit: str, scans: Sequence[ScanFile]
-) -> tuple[date | None, tuple[Flag, ...]]:
-    """Day of a visit: acq_time of sub-*_sessions.tsv, else of sub-*_ses-*_scans.tsv for its T1w scans."""
-    folder = bids_dir / participant_id
-    session_names = {f"ses-{visit}", visit}
-    scan_names = {f"anat/{scan.path.name}" for scan in scans}
-    sources = (
-        (folder / f"{participant_id}_sessions.tsv", "session_id", session_names),
-        (folder / f"ses-{visit}" / f"{participant_id}_ses-{visit}_scans.tsv", "filename", scan_names),
-    )
-    days: list[tuple[date, Path]] = []
-    flags: list[Flag] = []
-    for path, key, names in sources:
-        try:
-            days += [(parse_date(text), path) for text in _acquisition_times(path, key, names)]
-        except (ScanTableError, ValueError) as error:
-            flags.append(Flag("date_unreadable", f"The date of ses-{visit} in {path.name} cannot be read: {error}"))
-    if len({day for day, _ in days}) > 1:
-        said = "; ".join(f"{path.name}: {day}" for day, path in days)
-        flags.append(Flag("dates_disagree", f"ses-{visit} has several dates ({said}); the first is used."))
-    return (days[0][0] if days else None), tuple(flags)
-
-
-def _acquisition_times(path: Path, key: str, names: Iterable[str]) -> list[str]:
-    """Texts of acq_time in the rows of a table whose key is among the names."""
-    if not path.is_file():
+def _entries(folder: Path) -> list[os.DirEntry[str]]:
+    """What is in a folder; nothing where there is none."""
+    try:
+        with os.scandir(folder) as entries:
+            return list(entries)
+    except (FileNotFoundError, NotADirectoryError):
         return []
-    table = read_table(path, required=[key])
-    if "acq_time" not in table.columns:
-        return []
-    chosen = table.loc[table[key].isin(list(names)), "acq_time"]
-    return [text for text in chosen if text not in {"", MISSING}]
 
 
-def find_lesion_masks(lesions: Path, participant_id: str, visit: str) -> list[Path]:
+def _entities(name: str, ending: str) -> Entities | None:
+    """Entities of a name like ``sub-01_ses-BL_T1w.json``, None for a name with another ending."""
+    if name != ending and not name.endswith(f"_{ending}"):
+        return None
+    parts = name.removesuffix(ending).split("_")[:-1]
+    return tuple((key, value) for key, _, value in (part.partition("-") for part in parts))
+
+
+def _scan_entities(name: str, suffix: str) -> Entities:
+    """Entities of an image's name, none for what is no such image."""
+    return next((found for end in SCAN_ENDINGS if (found := _entities(name, f"{suffix}{end}")) is not None), ())
+
+
+def _is_of_visit(entities: Entities, participant_id: str, label: str) -> bool:
+    known = dict(entities)
+    is_here = f"sub-{known.get('sub')}" == participant_id and known.get("ses") == label
+    return is_here and not _DERIVED_ENTITIES & known.keys()
+
+
+def _matching(sidecars: Iterable[tuple[Entities, Path]], entities: Entities) -> Iterator[Path]:
+    """Sidecars that hold for a scan, those of more files first."""
+    held = [(len(known), path) for known, path in sidecars if set(known) <= set(entities)]
+    return (path for _, path in sorted(held))
+
+
+def _lesion_masks(lesions: Path, participant_id: str, label: str) -> list[Path]:
     """Lesion masks of a visit in a derivatives folder, by name."""
-    anat = lesions / participant_id / f"ses-{visit}" / "anat"
-    pattern = f"{participant_id}_ses-{visit}*_label-lesion_mask.nii"
-    return sorted([*anat.glob(pattern), *anat.glob(f"{pattern}.gz")])
+    start = f"{participant_id}_ses-{label}"
+    ends = tuple(f"_label-lesion_mask{end}" for end in SCAN_ENDINGS)
+    anat = lesions / participant_id / f"ses-{label}" / "anat"
+    return sorted(
+        Path(entry.path) for entry in _entries(anat) if entry.name.startswith(start) and entry.name.endswith(ends)
+    )

@@ -16,7 +16,9 @@ from jsonschema.exceptions import ValidationError
 from pipeline.errors import ConfigError
 
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
-_PATH_KEYS = ("bids_dir", "output_dir", "lesions", "exclusions")
+_PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
+MAX_CONFIG_BYTES = 1 << 20
+Window = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -25,37 +27,54 @@ class Config:
 
     Parameters
     ----------
-    bids_dir : Path or None
-        Absolute; None where no data set is named.
+    bids_dir, scans : Path or None
+        The data set, or the plain table of scans that stands for one; absolute; at most one of them.
     output_dir : Path
         Absolute.
-    baseline, followup : str
-        Labels without ``ses-``.
-    lesions : Path or None
+    baseline : str
+        Label without ``ses-``.
+    followups : tuple of str
+        Labels without ``ses-``; each is compared with the baseline.
+    windows : tuple
+        For each follow-up the least and the most months after the baseline, or None.
+    lesions, dates, exclusions : Path or None
         Absolute.
     engines : mapping
         Stage to engine.
     """
 
     bids_dir: Path | None
+    scans: Path | None
     output_dir: Path
     baseline: str
-    followup: str
+    followups: tuple[str, ...]
+    windows: tuple[Window | None, ...]
     lesions: Path | None
+    dates: Path | None
+    exclusions: Path | None
     engines: Mapping[str, str]
     dose_column: str | None
     covariates: tuple[str, ...]
 
+    @property
+    def participants_table(self) -> Path | None:
+        """participants.tsv: of the data set, or beside the table of scans; None where no data are named."""
+        folder = self.bids_dir or (self.scans.parent if self.scans else None)
+        return folder / "participants.tsv" if folder else None
+
+    def window(self, followup: str) -> Window | None:
+        """The least and the most months after the baseline at which a follow-up is expected."""
+        return dict(zip(self.followups, self.windows, strict=True))[followup]
+
     def as_dict(self) -> dict[str, Any]:
         """The choices in the shape of a configuration file."""
+        paths = {key: getattr(self, key) for key in _PATH_KEYS}
         return {
             "study": {
-                "bids_dir": str(self.bids_dir) if self.bids_dir else None,
-                "output_dir": str(self.output_dir),
+                **{key: str(path) if path else None for key, path in paths.items()},
                 "baseline": self.baseline,
-                "followup": self.followup,
-                "lesions": str(self.lesions) if self.lesions else None,
-                "exclusions": None,
+                "followup": list(self.followups) if len(self.followups) > 1 else self.followups[0],
+                "window_months": [list(window) if window else None for window in self.windows],
             },
             "engines": dict(self.engines),
             "statistics": {"dose_column": self.dose_column, "covariates": list(self.covariates)},
@@ -66,13 +85,17 @@ class Config:
         return json.dumps(self.as_dict(), ensure_ascii=False)
 
     def require_data(self) -> Path:
-        """The data set's folder.
+        """The data set's folder or, where a table stands for one, that table's folder.
 
         Raises
         ------
         ConfigError
             None is named, or it does not exist.
         """
+        if self.scans is not None:
+            if not self.scans.is_file():
+                raise ConfigError(f"study.scans: there is no file {self.scans}.")
+            return self.scans.parent
         if self.bids_dir is None:
             raise ConfigError(
                 "No data set is named. Write a configuration file with\n"
@@ -94,8 +117,10 @@ def read_config(path: Path) -> dict[str, Any]:
         The file cannot be read or is no mapping.
     """
     try:
+        if path.stat().st_size > MAX_CONFIG_BYTES:
+            raise ConfigError(f"{path} is {path.stat().st_size} bytes large: that is no configuration file.")
         content = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read as a configuration file: {error}") from error
     if content is None:
         return {}
@@ -126,25 +151,73 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
     study = content["study"]
     named = [(path, read_config(path)) for path in config_files]
     paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study[key] is not None}
-    baseline, followup = (study[key].removeprefix("ses-") for key in ("baseline", "followup"))
-    if baseline == followup:
-        raise ConfigError(f"study.baseline and study.followup are both {baseline!r}: two different visits are needed.")
-    if "exclusions" in paths:
-        raise ConfigError("study.exclusions is not available in this version: set it to null.")
-    if any(brace in str(paths["output_dir"]) for brace in "{}"):
-        raise ConfigError(
-            f"study.output_dir: {paths['output_dir']} has a brace in it, which Snakemake takes for a wildcard."
-        )
+    _check_paths(paths)
+    baseline, followups = _visits(study)
     return Config(
         bids_dir=paths.get("bids_dir"),
+        scans=paths.get("scans"),
         output_dir=paths["output_dir"],
         baseline=baseline,
-        followup=followup,
+        followups=followups,
+        windows=_windows(study["window_months"], followups),
         lesions=_lesion_folder(study["lesions"], paths),
+        dates=paths.get("dates"),
+        exclusions=paths.get("exclusions"),
         engines=dict(content["engines"]),
         dose_column=content["statistics"]["dose_column"],
         covariates=tuple(content["statistics"]["covariates"]),
     )
+
+
+def _check_paths(paths: Mapping[str, Path]) -> None:
+    """Refuse paths that contradict each other or that Snakemake would misread."""
+    output_dir = paths["output_dir"]
+    if any(brace in str(output_dir) for brace in "{}"):
+        raise ConfigError(f"study.output_dir: {output_dir} has a brace in it, which Snakemake takes for a wildcard.")
+    if not str(output_dir).isprintable():
+        raise ConfigError(f"study.output_dir: {str(output_dir)!r} has a line break or another unprintable character.")
+    if "scans" in paths and "bids_dir" in paths:
+        raise ConfigError("study.bids_dir and study.scans are both given: set one of them to null.")
+    if "scans" in paths and "lesions" in paths:
+        raise ConfigError("study.lesions belongs to study.bids_dir: with study.scans, use its column lesion_mask.")
+    data = paths.get("bids_dir")
+    if data is not None and output_dir == data:
+        raise ConfigError(f"study.output_dir is the data set itself ({data}), which is only read: choose another.")
+    for key in ("dates", "exclusions"):
+        if key in paths and not paths[key].is_file():
+            raise ConfigError(f"study.{key}: there is no file {paths[key]}.")
+
+
+def _visits(study: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Labels of the baseline and of the follow-ups."""
+    several = study["followup"] if isinstance(study["followup"], list) else [study["followup"]]
+    baseline, *followups = (label.removeprefix("ses-") for label in (study["baseline"], *several))
+    if baseline in followups:
+        raise ConfigError(f"study.baseline and study.followup are both {baseline!r}: two different visits are needed.")
+    if len(set(followups)) < len(followups):
+        raise ConfigError(f"study.followup names a visit twice: {', '.join(followups)}.")
+    return baseline, tuple(followups)
+
+
+def _windows(value: Sequence[Any] | None, followups: Sequence[str]) -> tuple[Window | None, ...]:
+    """The window of each follow-up: one for all, or one for each in their order."""
+    if value is None:
+        return (None,) * len(followups)
+    each = [value] * len(followups) if all(isinstance(item, int | float) for item in value) else list(value)
+    if len(each) != len(followups):
+        raise ConfigError(
+            f"study.window_months: expected [least, most] or such a pair for each of the {len(followups)} follow-ups "
+            f"({', '.join(followups)}), got {value!r}."
+        )
+    windows: list[Window | None] = []
+    for window in each:
+        if window is None:
+            windows.append(None)
+        elif isinstance(window, Sequence) and len(window) == 2 and 0 <= window[0] < window[1]:
+            windows.append((float(window[0]), float(window[1])))
+        else:
+            raise ConfigError(f"study.window_months: expected [least, most] in months, got {window!r}.")
+    return tuple(windows)
 
 
 def _faults(content: Mapping[str, Any]) -> list[str]:

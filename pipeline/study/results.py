@@ -10,8 +10,9 @@ from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.records import Flag, Reason, read_record, record_path
-from pipeline.study.plan import PAIR_STEPS, STATUSES, Plan, PlannedPair, PlannedScan
-from pipeline.study.tables import columns, read_table
+from pipeline.study.plan import Plan
+from pipeline.study.planned import PAIR_STEPS, STATUSES, PlannedPair, PlannedScan
+from pipeline.study.tables import columns, read_rows
 
 _CHANGE_COLUMNS = (
     "gm_change_percent",
@@ -21,6 +22,7 @@ _CHANGE_COLUMNS = (
     "brain_change_percent",
 )
 _VOLUME_COLUMNS = ("gm_volume_ml", "wm_volume_ml", "csf_volume_ml", "brain_volume_ml", "icv_ml", "lesion_volume_ml")
+_SAME_VOXEL_MM = 0.01
 Row = dict[str, Any]
 
 
@@ -62,7 +64,7 @@ class Results:
     quality: list[Row]
 
     def counts(self) -> dict[str, int]:
-        """How many patients have each status."""
+        """How many rows of atrophy.tsv have each status."""
         found = Counter(row["status"] for row in self.atrophy)
         return {status: found[status] for status in STATUSES}
 
@@ -80,15 +82,18 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str) -> Res
     """
     origin = {"engines": "; ".join(f"{stage}={engine}" for stage, engine in engines.items()), "version": version}
     results = Results([], [], [])
-    for pair in plan.pairs:
-        scans = [measure_scan(plan.output_dir, scan) for scan in (pair.baseline, pair.followup)]
-        change = measure_pair(plan.output_dir, pair, scans)
-        results.atrophy.append({**_atrophy_row(pair, scans, change), **origin})
-        for planned, scan in zip((pair.baseline, pair.followup), scans, strict=True):
-            results.volumes.append({**_volume_row(planned, scan), **origin})
-            results.quality.append(_quality_row(planned.participant_id, planned.visit, "scan", scan))
-        both = f"{pair.baseline.visit}_{pair.followup.visit}"
-        results.quality.append(_quality_row(pair.participant_id, both, "pair", change))
+    for participant_id in plan.participants:
+        patient = plan.patient(participant_id)
+        scans = {planned.visit: measure_scan(plan.output_dir, planned) for planned in patient.scans}
+        for planned in patient.scans:
+            results.volumes.append({**_volume_row(planned, scans[planned.visit]), **origin})
+            results.quality.append(_quality_row(participant_id, planned.visit, "scan", scans[planned.visit]))
+        for pair in patient.pairs:
+            both = [scans[pair.baseline.visit], scans[pair.followup.visit]]
+            change = measure_pair(plan.output_dir, pair, both)
+            results.atrophy.append({**_atrophy_row(pair, both, change), **origin})
+            visits = f"{pair.baseline.visit}_{pair.followup.visit}"
+            results.quality.append(_quality_row(participant_id, visits, "pair", change))
     return results
 
 
@@ -153,6 +158,7 @@ def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured)
         "visit_followup": pair.followup.visit,
         "interval_days": days,
         "interval_years": years,
+        "protocol_differences": _protocol_differences(pair, scans),
         "gm_change_percent_per_year": gm_change / years if gm_change is not None and years else None,
         "icv_baseline_ml": baseline.get("icv_ml"),
         "scale_percent": change.measures.get("scale_percent"),
@@ -165,6 +171,22 @@ def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured)
     if before and after:
         row["gm_difference_percent"] = 100 * (after / before - 1)
     return row
+
+
+def _protocol_differences(pair: PlannedPair, scans: Sequence[Measured]) -> str | None:
+    """How the visits were scanned differently, in words: from the sidecars and from the images."""
+    sentences = [flag.message.partition(": ")[2].rstrip(".") for flag in pair.protocol_flags]
+    before, after = (scan.measures.get("voxel_sizes_mm") for scan in scans)
+    if (
+        before
+        and after
+        and any(
+            abs(first - second) > _SAME_VOXEL_MM for first, second in zip(sorted(before), sorted(after), strict=True)
+        )
+    ):
+        words = [" x ".join(f"{size:.3g}" for size in sizes) for sizes in (before, after)]
+        sentences.append(f"voxels (mm) {words[0]}, then {words[1]}")
+    return "; ".join(sentences) or None
 
 
 def _volume_row(planned: PlannedScan, scan: Measured) -> Row:
@@ -205,9 +227,14 @@ def summarize_run(output_dir: Path) -> str:
     path = output_dir / "atrophy.tsv"
     if not path.is_file():
         return f"No results yet in {output_dir}: see the messages above and {output_dir / 'logs'}."
-    statuses = read_table(path, required=["participant_id", "status"])["status"]
-    counts = ", ".join(f"{int((statuses == status).sum())} {status}" for status in STATUSES)
-    lines = [f"{len(statuses)} patients: {counts}.", f"Results: {path}"]
-    if (statuses != "ok").any():
+    rows = read_rows(path, required=["participant_id", "status"])
+    found = Counter(row.cells["status"] for row in rows)
+    patients = len({row.cells["participant_id"] for row in rows})
+    counts = ", ".join(f"{found[status]} {status}" for status in STATUSES)
+    followups = "" if patients == len(rows) else f", {len(rows)} follow-ups"
+    lines = [f"{patients} patients{followups}: {counts}.", f"Results: {path}"]
+    if found["ok"] < len(rows):
         lines.append(f"Why not ok: columns reason and flags there; sentences in {output_dir / 'quality.tsv'}.")
+    if any((row.get("reason") or "").startswith("not_finished") for row in rows):
+        lines.append(f"Not finished: what broke stands in {output_dir / 'logs'}; run the same command again.")
     return "\n".join(lines)

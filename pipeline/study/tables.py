@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import math
+import re
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-import pandas as pd
 from jsonschema import Draft202012Validator
 
 from pipeline.errors import PipelineError, ScanTableError
@@ -16,30 +17,71 @@ from pipeline.provenance import write_json, write_text
 from pipeline.study.config import SCHEMAS
 
 MISSING = "n/a"
+MAX_TABLE_BYTES = 1 << 26  # a row for each of a million scans
 Row = Mapping[str, Any]
 
 
-def read_table(path: Path, *, required: Sequence[str]) -> pd.DataFrame:
-    """Read a tab-separated table, every cell as stripped text.
+@dataclass(frozen=True)
+class TableRow:
+    """One row of a table that somebody else wrote: its line in the file and its cells as stripped text."""
+
+    line: int
+    cells: Mapping[str, str]
+
+    def get(self, column: str) -> str | None:
+        """A cell's text, None where the column is not there or the value is missing."""
+        text = self.cells.get(column, "")
+        return None if text in {"", MISSING} else text
+
+
+def read_rows(path: Path, *, required: Sequence[str]) -> list[TableRow]:
+    """Read a tab-separated table, every cell as stripped text. Rows that end early are filled with empty cells.
 
     Raises
     ------
     ScanTableError
-        The file cannot be read or lacks a required column.
+        The file cannot be read, lacks a required column, names one twice or has a row with more cells than columns.
     """
-    try:
-        table = pd.read_csv(path, sep="\t", dtype=str, keep_default_na=False, encoding="utf-8-sig")
-    except (OSError, ValueError, pd.errors.ParserError) as error:
-        raise ScanTableError(f"{path} cannot be read as a tab-separated table: {error}") from error
-    lacking = [name for name in required if name not in table.columns]
+    text = _read_text(path)
+    lines = re.split(r"\r\n|\n|\r", text)  # not splitlines: it breaks at characters that may stand in a cell
+    header, *rest = ([_unquote(cell) for cell in line.split("\t")] for line in lines)
+    lacking = [name for name in required if name not in header]
     if lacking:
         raise ScanTableError(
-            f"{path} has no column {', '.join(lacking)} (it has: {', '.join(map(str, table.columns))}). "
+            f"{path} has no column {', '.join(lacking)} (it has: {', '.join(header)[:200]}). "
             "Columns are separated by tabs."
         )
-    for name in table.columns:
-        table[name] = table[name].str.strip()
-    return table
+    twice = sorted({name for name in header if name and header.count(name) > 1})
+    if twice:
+        raise ScanTableError(f"{path} has more than one column {', '.join(twice)}.")
+    rows = []
+    for line, cells in enumerate(rest, start=2):
+        if len(cells) > len(header) and any(cells[len(header) :]):
+            raise ScanTableError(f"{path}, line {line}: {len(cells)} cells, expected {len(header)}.")
+        if any(cells):
+            filled = cells + [""] * (len(header) - len(cells))
+            rows.append(TableRow(line, dict(zip(header, filled, strict=False))))
+    return rows
+
+
+def _read_text(path: Path) -> str:
+    try:
+        size = path.stat().st_size
+        if size > MAX_TABLE_BYTES:
+            raise ScanTableError(f"{path} is {size} bytes large: expected a table of at most {MAX_TABLE_BYTES}.")
+        return path.read_bytes().decode("utf-8-sig")
+    except (OSError, ValueError) as error:
+        if isinstance(error, ScanTableError):
+            raise
+        raise ScanTableError(f"{path} cannot be read as a tab-separated table: {error}") from error
+
+
+def _unquote(cell: str) -> str:
+    """A cell without the spaces and quotes around it that spreadsheets write."""
+    cell = cell.strip()
+    if len(cell) >= 2 and cell[0] == cell[-1] == '"':
+        cell = cell[1:-1].replace('""', '"').strip()
+    return cell
 
 
 def load_schema(name: str) -> dict[str, Any]:

@@ -46,10 +46,13 @@ def content(tmp_path):
     return {
         "study": {
             "bids_dir": str(tmp_path / "bids"),
+            "scans": None,
             "output_dir": str(tmp_path / "out"),
             "baseline": "BL",
             "followup": "M24",
+            "window_months": [18, 30],
             "lesions": None,
+            "dates": None,
             "exclusions": None,
         },
         "engines": {"skull_strip": "embedded", "segmentation": "embedded", "change": "embedded"},

@@ -66,12 +66,61 @@ def test_a_visit_that_yaml_reads_as_a_number_is_asked_for_in_quotes(content):
 
 def test_visits_may_be_named_with_or_without_ses(content):
     content["study"]["followup"] = "ses-M24"
-    assert load_config(content).followup == "M24"
+    assert load_config(content).followups == ("M24",)
 
 
 def test_one_visit_twice_is_refused(content):
     content["study"]["followup"] = "ses-BL"
     with pytest.raises(ConfigError, match="two different visits"):
+        load_config(content)
+    content["study"]["followup"] = ["M12", "ses-M12"]
+    with pytest.raises(ConfigError, match="names a visit twice"):
+        load_config(content)
+
+
+@pytest.mark.parametrize(
+    ("followup", "window_months", "windows"),
+    [
+        ("M24", [18, 30], ((18, 30),)),
+        (["M12", "M24"], [6, 30], ((6, 30), (6, 30))),
+        (["M12", "M24"], [[9, 15], None], ((9, 15), None)),
+        (["M12", "M24"], None, (None, None)),
+    ],
+)
+def test_each_followup_has_its_window(content, followup, window_months, windows):
+    content["study"].update(followup=followup, window_months=window_months)
+    assert load_config(content).windows == windows
+    assert load_config(load_config(content).as_dict()) == load_config(content)
+
+
+@pytest.mark.parametrize("window_months", [[30, 18], [18], [[9, 15]], [[9, 15], [18]], [9, [18, 30]]])
+def test_a_window_that_is_none_is_refused(content, window_months):
+    content["study"].update(followup=["M12", "M24"], window_months=window_months)
+    with pytest.raises(ConfigError, match=r"study\.window_months"):
+        load_config(content)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"scans": "scans.tsv"}, "study.bids_dir and study.scans are both given"),
+        ({"bids_dir": None, "scans": "scans.tsv", "lesions": "x"}, "use its column lesion_mask"),
+        ({"exclusions": "nowhere.tsv"}, "study.exclusions: there is no file"),
+        ({"dates": "nowhere.tsv"}, "study.dates: there is no file"),
+        ({"output_dir": "a\nb"}, "unprintable"),
+        ({"output_dir": "{a}"}, "brace"),
+    ],
+)
+def test_paths_that_cannot_be_used_are_refused(content, values, message):
+    content["study"].update(values)
+    with pytest.raises(ConfigError) as caught:
+        load_config(content)
+    assert message in str(caught.value)
+
+
+def test_results_are_not_written_into_the_data_set_itself(content):
+    content["study"]["output_dir"] = content["study"]["bids_dir"]
+    with pytest.raises(ConfigError, match="is the data set itself"):
         load_config(content)
 
 

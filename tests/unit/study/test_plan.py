@@ -195,3 +195,66 @@ def test_a_visit_that_nobody_has_is_refused_with_those_that_are_there(bids, plan
 def test_a_study_without_any_followup_yet_is_no_mistake(bids, plan):
     bids.scan("01", "BL")
     assert [pair.status for pair in plan().pairs] == ["missing"]
+
+
+def test_the_studys_own_table_gives_dates_that_stand_nowhere_else(bids, content, plan, tmp_path):
+    bids.patient("01", followup="n/a")
+    bids.patient("02")
+    content["study"]["dates"] = str(tmp_path / "dates.tsv")
+    (tmp_path / "dates.tsv").write_text(
+        "participant_id\tvisit\tdate\n01\tM24\t2021-03-08\nsub-02\tses-M24\t2021-03-09\n"
+    )
+    first, second = plan().pairs
+    assert first.interval_days == 735
+    assert second.interval_days == 735, "the data set's own dates come first"
+    assert codes(second.followup.flags) == ["dates_disagree"]
+
+
+def test_a_table_of_dates_with_faults_tells_all_of_them(bids, content, plan, tmp_path):
+    bids.patient("01")
+    content["study"]["dates"] = str(tmp_path / "dates.tsv")
+    rows = "01\tBL\t2021-02-30\n\tBL\t2021-02-03\n01\tM24\t2021-03-08\n01\tM24\t2021-03-09\n"
+    (tmp_path / "dates.tsv").write_text(f"participant_id\tvisit\tdate\n{rows}")
+    with pytest.raises(ScanTableError) as caught:
+        plan()
+    assert [line.strip().partition(":")[0] for line in str(caught.value).splitlines()[1:]] == [
+        "line 2",
+        "line 3",
+        "line 5",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("followup", "flagged"), [("2020-09-10", False), ("2020-08-10", True), ("2021-09-01", False), ("2021-10-01", True)]
+)
+def test_a_followup_outside_of_the_window_is_measured_and_flagged(bids, plan, followup, flagged):
+    bids.patient("01", "2019-03-04", followup)
+    (pair,) = plan().pairs
+    assert pair.is_measured
+    assert (codes(pair.flags) == ["outside_window"]) is flagged
+
+
+def test_every_followup_is_compared_with_the_baseline(bids, content, plan):
+    bids.patient("01")
+    bids.scan("01", "M12")
+    bids.dates("01", BL="2019-03-04", M12="2020-03-04", M24="2021-03-08")
+    bids.patient("02")
+    content["study"].update(followup=["M12", "M24"], window_months=[[9, 15], [18, 30]])
+    made = plan()
+    assert [(pair.participant_id, pair.followup.visit, pair.status) for pair in made.pairs] == [
+        ("sub-01", "M12", "ok"),
+        ("sub-01", "M24", "ok"),
+        ("sub-02", "M12", "missing"),
+        ("sub-02", "M24", "ok"),
+    ]
+    assert [pair.interval_days for pair in made.pairs[:2]] == [366, 735]
+    assert len(made.records()) == 5 + 3, "the baseline is measured once"
+
+
+def test_a_patient_is_planned_without_looking_at_the_others(bids, content):
+    bids.patient("01")
+    bids.patient("02")
+    lazy = plan_study(load_config(content), whole=False)
+    (bids.root / "sub-02" / "ses-BL" / "anat" / "sub-02_ses-BL_T1w.nii.gz").unlink()
+    assert lazy.t1w("01", "BL").endswith("sub-01_ses-BL_T1w.nii.gz")
+    assert lazy.patient("sub-02").pairs[0].status == "missing", "nobody had looked at it before"

@@ -156,3 +156,61 @@ def test_the_last_lines_count_every_status_and_say_where_to_look(study, tmp_path
 
 def test_without_results_the_last_lines_say_so(tmp_path):
     assert summarize_run(tmp_path).startswith("No results yet")
+
+
+def test_what_is_excluded_keeps_its_row_in_every_table_without_numbers(study, content, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.tree.patient("02")
+    study.finish("sub-02")
+    (tmp_path / "exclusions.tsv").write_text(
+        "participant_id\tvisit\treason\twho\twhen\nsub-01\tM24\tmotion\tJ. Doe\t2024-05-01\n"
+    )
+    whole = study.results()
+    content["study"]["exclusions"] = str(tmp_path / "exclusions.tsv")
+    results = study.results()
+    first, second = results.atrophy
+    assert first["status"] == "excluded"
+    assert first["reason"] == "motion: Excluded by J. Doe on 2024-05-01: the patient moved."
+    assert first.get("gm_change_percent") is None
+    assert first["gm_volume_baseline_ml"] == 600.0, "the other scan was not excluded"
+    assert second == whole.atrophy[1]
+    assert [row["status"] for row in results.volumes] == ["ok", "excluded", "ok", "ok"]
+    assert [row["status"] for row in results.quality[:3]] == ["ok", "excluded", "excluded"]
+    for name in ("atrophy", "volumes", "quality"):
+        format_table(name, getattr(results, name))
+
+
+def test_every_followup_has_a_row_of_its_own(study, content):
+    study.tree.patient("01")
+    study.tree.scan("01", "M12")
+    content["study"].update(followup=["M12", "M24"], window_months=None)
+    study.finish("sub-01")
+    study.finish_scan("sub-01", "M12")
+    pair = {"baseline": "BL", "followup": "M12"}
+    study.record("sub-01", "align_visits", pair)
+    study.record("sub-01", "measure_change", pair, measures={"gm_change_percent": -0.7})
+    results = study.results()
+    assert [(row["visit_followup"], row["gm_change_percent"]) for row in results.atrophy] == [
+        ("M12", -0.7),
+        ("M24", -1.5),
+    ]
+    assert [row["visit"] for row in results.volumes] == ["BL", "M12", "M24"]
+    assert [row["visit"] for row in results.quality] == ["BL", "M12", "M24", "BL_M12", "BL_M24"]
+
+
+def test_how_the_visits_were_scanned_differently_stands_in_the_row(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    for visit, field, edge in (("BL", 3, 1.0), ("M24", 1.5, 1.2)):
+        study.tree.scan("01", visit, f"sub-01_ses-{visit}_T1w.json").write_text(f'{{"MagneticFieldStrength": {field}}}')
+        study.record("sub-01", "inspect", {"visit": visit}, measures={"voxel_sizes_mm": [1.0, 1.0, edge]})
+    (row,) = study.results().atrophy
+    assert row["protocol_differences"] == "field strength (T) 3, then 1.5; voxels (mm) 1 x 1 x 1, then 1 x 1 x 1.2"
+    assert row["flags"] == "field_strength_differs"
+
+
+def test_an_unfinished_run_says_how_to_go_on(study, tmp_path):
+    study.tree.patient("01")
+    write_table(tmp_path, "atrophy", study.results().atrophy)
+    assert "run the same command again" in summarize_run(tmp_path)

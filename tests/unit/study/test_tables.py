@@ -2,8 +2,17 @@ import json
 
 import pytest
 
-from pipeline.errors import PipelineError
-from pipeline.study.tables import SCHEMAS, columns, format_table, load_schema, read_table, sidecar, write_table
+from pipeline.errors import PipelineError, ScanTableError
+from pipeline.study.tables import (
+    MAX_TABLE_BYTES,
+    SCHEMAS,
+    columns,
+    format_table,
+    load_schema,
+    read_rows,
+    sidecar,
+    write_table,
+)
 
 TABLES = ["atrophy", "volumes", "quality", "scans"]
 
@@ -98,7 +107,43 @@ def test_the_sidecar_describes_every_column(tmp_path, row):
 
 def test_a_table_is_read_as_text_with_or_without_a_byte_order_mark(tmp_path):
     path = tmp_path / "participants.tsv"
-    path.write_bytes("\ufeffparticipant_id\tage\nsub-01 \t007\nsub-NA\tn/a\n".encode())
-    table = read_table(path, required=["participant_id"])
-    assert table["participant_id"].tolist() == ["sub-01", "sub-NA"]
-    assert table["age"].tolist() == ["007", "n/a"]
+    path.write_bytes("\ufeffparticipant_id\tage\r\nsub-01 \t007\r\nsub-NA\tn/a\r\n\r\n".encode())
+    rows = read_rows(path, required=["participant_id"])
+    assert [row.cells for row in rows] == [
+        {"participant_id": "sub-01", "age": "007"},
+        {"participant_id": "sub-NA", "age": "n/a"},
+    ]
+    assert rows[1].get("age") is None
+    assert rows[1].get("sex") is None
+    assert [row.line for row in rows] == [2, 3]
+
+
+def test_quotes_of_a_spreadsheet_are_taken_off_and_a_lone_one_swallows_nothing(tmp_path):
+    path = tmp_path / "t.tsv"
+    path.write_text('a\tb\n"x ""y"""\t"\n1\t2\n')
+    assert [row.cells for row in read_rows(path, required=["a"])] == [{"a": 'x "y"', "b": '"'}, {"a": "1", "b": "2"}]
+
+
+@pytest.mark.parametrize(
+    ("content", "message"),
+    [
+        (b"a,b\n1,2\n", "has no column a"),
+        (b"a\ta\n1\t2\n", "more than one column a"),
+        (b"a\tb\n1\t2\t3\n", "line 2: 3 cells, expected 2"),
+        (b"a\n\xff\n", "cannot be read"),
+    ],
+)
+def test_a_table_that_is_none_is_named_with_its_fault(tmp_path, content, message):
+    path = tmp_path / "t.tsv"
+    path.write_bytes(content)
+    with pytest.raises(ScanTableError, match=message) as caught:
+        read_rows(path, required=["a"])
+    assert str(path) in str(caught.value)
+
+
+def test_a_huge_table_is_refused_before_it_is_read(tmp_path):
+    path = tmp_path / "t.tsv"
+    with path.open("wb") as file:
+        file.truncate(MAX_TABLE_BYTES + 1)
+    with pytest.raises(ScanTableError, match="bytes large"):
+        read_rows(path, required=["a"])
