@@ -1,7 +1,5 @@
 # Graytrace: gray-matter change between two MRI visits of each patient of a BIDS data set.
-#
 #     snakemake --cores 2 --configfile my.yaml
-#
 # per scan   inspect > skull_strip > correct_bias (> fill_lesions) > segment_tissue > gray_matter_volume
 # per pair   align_visits (midway) > measure_change
 # per study  scan_table first, aggregate_atrophy last
@@ -14,6 +12,7 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 from pipeline.workflow import (
+    choose_stages,
     code_of,
     container_image,
     job_environment,
@@ -27,6 +26,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 CONFIG, PLAN = open_study(config, workflow)
 OUT = CONFIG.output_dir
+SKULL_STRIP, SEGMENTATION, CHANGE = choose_stages(CONFIG, workflow)
 SCAN = "sub-{participant}/ses-{visit}"
 PAIR = "sub-{participant}/ses-{baseline}_ses-{followup}"
 

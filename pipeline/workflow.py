@@ -2,22 +2,27 @@
 
 from __future__ import annotations
 
+import json
 import shlex
 import subprocess
 import sys
 from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from pipeline.engines.registry import EMBEDDED, check_engines, code_behind
-from pipeline.errors import PipelineError
+from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, code_behind, engine_of, stage_options
+from pipeline.engines.suites import require_programs
+from pipeline.errors import ConfigError, PipelineError, ToolError
 from pipeline.provenance import code_fingerprint
 from pipeline.study import results
 from pipeline.study.config import Config, load_config
 from pipeline.study.exclusions import Exclusions
 from pipeline.study.plan import Plan, plan_study
+
+_CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
 
 
 def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]:
@@ -39,7 +44,7 @@ def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]
     config_files = [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles]
     try:
         config = load_config(content, config_files)
-        check_engines(config.engines)
+        check_engines(config.engines, config.suites)
         can_run = workflow.check_envvars
         plan = plan_study(config, whole=not workflow.remote_exec) if can_run else Plan(config, None, Exclusions())
     except PipelineError as error:
@@ -69,11 +74,95 @@ def job_environment(project: Path | str) -> str:
     return text.replace("{", "{{").replace("}", "}}")  # Snakemake fills in what stands in single braces
 
 
-def container_image(engine: str) -> str:
-    """The image of an engine, from containers/images.yaml: published, or built at the site."""
-    folder = Path(__file__).resolve().parent.parent / "containers"
-    image = yaml.safe_load((folder / "images.yaml").read_text(encoding="utf-8"))[engine]
-    return str(image["reference"] or folder / image["local"])
+@dataclass(frozen=True)
+class Stage:
+    """What a rule whose engine the study chooses needs to know.
+
+    Parameters
+    ----------
+    engine : str
+    container : str
+        Image with that engine and Graytrace in it.
+    options : str
+        The engine's options as JSON.
+    engine_mem_mb : int or None
+        Memory that the engine is known to need; None where the rule knows.
+    """
+
+    engine: str
+    container: str
+    options: str
+    engine_mem_mb: int | None
+
+    def mem_mb(self, embedded_mb: int) -> int:
+        """Memory to ask for: `embedded_mb` was measured for the embedded engine."""
+        return self.engine_mem_mb or embedded_mb
+
+
+def choose_stages(config: Config, workflow: Any) -> list[Stage]:
+    """The stages in the order of `pipeline.engines.registry.STAGES`, after a look at whether their tools are there.
+
+    The look is taken once, before the first job, where jobs are planned: not in the processes of single jobs, which
+    check for themselves, and not for ``snakemake --lint``, which runs nothing.
+
+    Parameters
+    ----------
+    config : Config
+    workflow : snakemake.workflow.Workflow
+
+    Raises
+    ------
+    SystemExit
+        A tool or an image is absent.
+    """
+    methods = {str(method) for method in workflow.deployment_settings.deployment_method}
+    try:
+        if workflow.check_envvars and workflow.is_main_process:
+            for stage in STAGES:
+                _check_stage(stage, config.engines[stage], contained="apptainer" in methods)
+    except PipelineError as error:
+        sys.exit(f"Graytrace: {error}")
+    return [
+        Stage(
+            engine=name,
+            container=container_image((engine := engine_of(stage, name)).suite),
+            options=json.dumps(stage_options(stage, name, config.suites)),
+            engine_mem_mb=engine.mem_mb,
+        )
+        for stage, name in ((stage, config.engines[stage]) for stage in STAGES)
+    ]
+
+
+def _check_stage(stage: str, name: str, *, contained: bool) -> None:
+    """Make sure that a stage's tools are there: as an image with ``--sdm apptainer``, on PATH otherwise."""
+    suite = engine_of(stage, name).suite
+    if contained:
+        image = container_image(suite)
+        if "://" not in image and not Path(image).is_file():
+            raise ConfigError(
+                f"engines.{stage}: {name} runs in the image {image}, which is not there. Build it: "
+                f"apptainer build {image} {_images()[suite]['recipe']} (see containers/README.md)."
+            )
+    elif suite != EMBEDDED:
+        try:
+            require_programs(suite, engine_of(stage, name).commands)
+        except ToolError as error:
+            raise ConfigError(
+                f"engines.{stage}: {name}: {error}\nOr use its container: build containers/{_images()[suite]['local']} "
+                "and call snakemake with --sdm apptainer (see containers/README.md)."
+            ) from error
+
+
+def _images() -> Mapping[str, Mapping[str, Any]]:
+    """The images of containers/images.yaml by suite."""
+    content: Mapping[str, Mapping[str, Any]] = yaml.safe_load((_CONTAINERS / "images.yaml").read_text(encoding="utf-8"))
+    return content
+
+
+def container_image(suite: str) -> str:
+    """The image with a suite and Graytrace in it, from containers/images.yaml: published, or built at the site."""
+    image = _images()[suite]
+    return str(image["reference"] or _CONTAINERS / image["local"])
 
 
 def summarize_run(config: Config, *, unfinished: bool = False) -> str:

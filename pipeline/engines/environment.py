@@ -9,6 +9,8 @@ _THREAD_VARIABLES = (
     "NUMBA_NUM_THREADS",
     "ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS",
 )
+# images of FSL have one ending, the one that we read
+OUTPUT_TYPE = {"FSLOUTPUTTYPE": "NIFTI_GZ"}
 # nipype and what it uses ask the network for newer versions unless told not to
 QUIET = {"NO_ET": "1", "NIPYPE_NO_ET": "1"}
 
@@ -20,4 +22,4 @@ def thread_environment(threads: int) -> dict[str, str]:
 
 def tool_environment(threads: int) -> dict[str, str]:
     """Variables of a command-line tool's process."""
-    return {**thread_environment(threads), **QUIET, "FSLOUTPUTTYPE": "NIFTI_GZ"}
+    return {**thread_environment(threads), **QUIET, **OUTPUT_TYPE}

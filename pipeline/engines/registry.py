@@ -5,14 +5,43 @@ from __future__ import annotations
 import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Literal
+from typing import Any, Literal
 
 from pipeline.errors import ConfigError
 
 ImageKind = Literal["image", "mask", "fraction"]
 EMBEDDED = "embedded"
-# engines that the design knows, so that asking for one of a later version is no spelling mistake
-PLANNED = ("fsl", "ants", "freesurfer")
+
+
+@dataclass(frozen=True)
+class Engine:
+    """How an engine does a task.
+
+    Parameters
+    ----------
+    interface : str
+        nipype interface, as ``module:class``.
+    suite : str
+        Section of the configuration and container image; ``embedded`` needs neither programs nor a section.
+    commands : tuple of str
+        Programs that it calls.
+    options : tuple of str
+        Keys of the suite's section that are inputs of the interface.
+    needs : tuple of str
+        Those of `options` that must be set.
+    without : tuple of str
+        Images of the task that it cannot give.
+    mem_mb : int or None
+        Memory to ask for with a 1 mm head, an estimate on the safe side; None: what was measured for embedded.
+    """
+
+    interface: str
+    suite: str = EMBEDDED
+    commands: tuple[str, ...] = ()
+    options: tuple[str, ...] = ()
+    needs: tuple[str, ...] = ()
+    without: tuple[str, ...] = ()
+    mem_mb: int | None = None
 
 
 @dataclass(frozen=True)
@@ -25,92 +54,183 @@ class Task:
         Output trait to the kind of image that it must be.
     grid_of : str or None
         Input trait whose grid the images must have; None where the task chooses the grid.
-    interfaces : mapping
-        Engine to its nipype interface, as ``module:class``.
+    engines : mapping
+        Name to how that engine does it.
     data_files : tuple of str
-        Files of the package that the result depends on besides the code.
+        Files of the package that the embedded engine's result depends on besides the code.
     optional : mapping
         As `images`, what not every engine can give.
     """
 
     images: Mapping[str, ImageKind]
     grid_of: str | None
-    interfaces: Mapping[str, str]
+    engines: Mapping[str, Engine]
     data_files: tuple[str, ...] = ()
     optional: Mapping[str, ImageKind] = field(default_factory=dict)
 
 
+_TIME = ("time_limit_hours",)
+_NO_MIDWAY = ("baseline_midway", "followup_midway", "change_map")
 _WEIGHTS = ("pipeline/engines/weights/structures.onnx",)
 TASKS: Mapping[str, Task] = {
     "skull_strip": Task(
         images={"brain_mask": "mask", "intracranial_mask": "mask"},
         grid_of="in_file",
-        interfaces={EMBEDDED: "pipeline.engines.embedded.brain:ExtractBrain"},
+        engines={
+            EMBEDDED: Engine("pipeline.engines.embedded.brain:ExtractBrain"),
+            "fsl": Engine("pipeline.engines.fsl.bet:BetBrain", "fsl", ("bet",), ("bet_fraction", *_TIME)),
+            "ants": Engine(
+                "pipeline.engines.ants.brain:AntsBrain",
+                "ants",
+                ("antsBrainExtraction.sh", "antsRegistration"),
+                ("template", "template_brain_probability", "template_registration_mask", *_TIME),
+                needs=("template", "template_brain_probability"),
+                mem_mb=6000,
+            ),
+            "freesurfer": Engine(
+                "pipeline.engines.freesurfer.synthstrip:SynthStripBrain",
+                "freesurfer",
+                ("mri_synthstrip",),
+                _TIME,
+                mem_mb=8000,
+            ),
+            "deepbet": Engine(
+                "pipeline.engines.deepbet.brain:DeepbetBrain",
+                "deepbet",
+                ("deepbet-cli",),
+                ("threshold", *_TIME),
+                mem_mb=4000,
+            ),
+        },
         data_files=_WEIGHTS,
     ),
     "bias_correction": Task(
         images={"out_file": "image"},
         grid_of="in_file",
-        interfaces={EMBEDDED: "pipeline.engines.embedded.bias:CorrectBias"},
+        engines={EMBEDDED: Engine("pipeline.engines.embedded.bias:CorrectBias")},
     ),
     "lesion_filling": Task(
         images={"out_file": "image"},
         grid_of="in_file",
-        interfaces={EMBEDDED: "pipeline.engines.embedded.lesions:FillLesions"},
+        engines={EMBEDDED: Engine("pipeline.engines.embedded.lesions:FillLesions")},
     ),
     "segmentation": Task(
         images={"gm_fraction": "fraction", "wm_fraction": "fraction", "csf_fraction": "fraction"},
         grid_of="in_file",
-        interfaces={EMBEDDED: "pipeline.engines.embedded.tissue:SegmentTissue"},
+        engines={
+            EMBEDDED: Engine("pipeline.engines.embedded.tissue:SegmentTissue"),
+            "fsl": Engine("pipeline.engines.fsl.fast:FastTissue", "fsl", ("fast",), _TIME, mem_mb=3000),
+            "ants": Engine(
+                "pipeline.engines.ants.tissue:AtroposTissue",
+                "ants",
+                ("N4BiasFieldCorrection", "Atropos", "antsRegistration"),
+                _TIME,
+                mem_mb=4000,
+            ),
+            "freesurfer": Engine(
+                "pipeline.engines.freesurfer.synthseg:SynthSegTissue",
+                "freesurfer",
+                ("mri_synthseg",),
+                ("synthseg_robust", *_TIME),
+                mem_mb=16000,
+            ),
+            "samseg": Engine(
+                "pipeline.engines.freesurfer.samseg:SamsegTissue", "freesurfer", ("run_samseg",), _TIME, mem_mb=12000
+            ),
+        },
         data_files=_WEIGHTS,
         optional={"subcortical_gm_fraction": "fraction"},
     ),
     "alignment": Task(
         images={},
         grid_of=None,
-        interfaces={EMBEDDED: "pipeline.engines.embedded.alignment:AlignVisits"},
+        engines={EMBEDDED: Engine("pipeline.engines.embedded.alignment:AlignVisits")},
     ),
     "change": Task(
         images={"baseline_midway": "image", "followup_midway": "image", "change_map": "image"},
         grid_of=None,
-        interfaces={EMBEDDED: "pipeline.engines.embedded.change:MeasureChange"},
+        engines={
+            EMBEDDED: Engine("pipeline.engines.embedded.change:MeasureChange"),
+            "difference": Engine(
+                "pipeline.engines.difference:DifferenceChange",
+                without=_NO_MIDWAY,
+            ),
+            "fsl": Engine(
+                "pipeline.engines.fsl.siena:SienaChange",
+                "fsl",
+                ("siena",),
+                ("bet_fraction", *_TIME),
+                mem_mb=3000,
+                without=_NO_MIDWAY,
+            ),
+            "freesurfer": Engine(
+                "pipeline.engines.freesurfer.samseg:SamsegChange",
+                "freesurfer",
+                ("mri_robust_template", "run_samseg_long"),
+                _TIME,
+                mem_mb=16000,
+                without=_NO_MIDWAY,
+            ),
+        },
     ),
 }
 # the tasks whose engine a study chooses in its configuration
 STAGES = ("skull_strip", "segmentation", "change")
 
 
-def interface_of(task: str, engine: str) -> str:
-    """The nipype interface (``module:class``) that does a task.
+def engine_of(task: str, name: str) -> Engine:
+    """How an engine does a task.
 
     Raises
     ------
     ConfigError
         The engine does not do this task, with a list of those that do.
     """
-    interfaces = TASKS[task].interfaces
-    if engine in interfaces:
-        return interfaces[engine]
-    available = ", ".join(interfaces)
-    if engine in PLANNED:
-        raise ConfigError(f"engines.{task}: {engine} is not available in this version; available: {available}.")
-    near = difflib.get_close_matches(engine, interfaces, n=1)
+    engines = TASKS[task].engines
+    if name in engines:
+        return engines[name]
+    available = ", ".join(engines)
+    others = sorted({other for stage in STAGES for other in TASKS[stage].engines} - set(engines))
+    if name in others:
+        raise ConfigError(f"engines.{task}: {name} does not do this stage; available: {available}.")
+    near = difflib.get_close_matches(name, engines, n=1)
     suggestion = f" Did you mean {near[0]}?" if near else ""
-    raise ConfigError(f"engines.{task}: there is no engine {engine!r}; available: {available}.{suggestion}")
+    raise ConfigError(f"engines.{task}: there is no engine {name!r}; available: {available}.{suggestion}")
 
 
-def check_engines(engines: Mapping[str, str]) -> None:
-    """Make sure that every stage's engine exists.
+def check_engines(engines: Mapping[str, str], sections: Mapping[str, Mapping[str, Any]]) -> None:
+    """Make sure that every stage's engine exists and has the options without which it cannot work.
+
+    Parameters
+    ----------
+    engines : mapping
+        Stage to engine.
+    sections : mapping
+        Suite to its section of the configuration.
 
     Raises
     ------
     ConfigError
-        The first that does not.
+        The first fault.
     """
     for stage in STAGES:
-        interface_of(stage, engines[stage])
+        engine = engine_of(stage, engines[stage])
+        options = stage_options(stage, engines[stage], sections)
+        for key in engine.needs:
+            if key not in options:
+                raise ConfigError(
+                    f"{engine.suite}.{key} is not set, and engines.{stage}: {engines[stage]} cannot work without it."
+                )
 
 
-def code_behind(task: str, engine: str) -> tuple[str, ...]:
+def stage_options(stage: str, name: str, sections: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
+    """Inputs of a stage's interface that the configuration sets; what is null keeps the interface's default."""
+    engine = engine_of(stage, name)
+    section = sections.get(engine.suite, {})
+    return {key: section[key] for key in engine.options if section.get(key) is not None}
+
+
+def code_behind(task: str, name: str) -> tuple[str, ...]:
     """Module and data files that a task's result comes from, for `pipeline.provenance.code_fingerprint`."""
-    return interface_of(task, engine).partition(":")[0], *TASKS[task].data_files
+    files = TASKS[task].data_files if name == EMBEDDED else ()
+    return engine_of(task, name).interface.partition(":")[0], *files

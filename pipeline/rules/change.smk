@@ -42,12 +42,15 @@ rule measure_change:
         OUT / "logs" / PAIR / "measure_change.log",
     benchmark:
         OUT / "benchmarks" / PAIR / "measure_change.tsv"
+    container:
+        CHANGE.container
     threads: 2
     resources:
-        mem_mb=2000,
+        mem_mb=CHANGE.mem_mb(2000),
     params:
-        code=code_of("measure_change", "change", CONFIG.engines["change"]),
-        engine=CONFIG.engines["change"],
+        code=code_of("measure_change", "change", CHANGE.engine),
+        engine=CHANGE.engine,
+        options=CHANGE.options,
     shell:
         "python -m pipeline measure_change --participant {wildcards.participant}"
         " --baseline {wildcards.baseline} --followup {wildcards.followup}"
@@ -55,5 +58,5 @@ rule measure_change:
         " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"
         " --baseline-segment-tissue {input.baseline_segment_tissue:q}"
         " --followup-segment-tissue {input.followup_segment_tissue:q}"
-        " --align-visits {input.align_visits:q} --engine {params.engine:q}"
+        " --align-visits {input.align_visits:q} --engine {params.engine:q} --options {params.options:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"

@@ -32,15 +32,18 @@ rule skull_strip:
         OUT / "logs" / SCAN / "skull_strip.log",
     benchmark:
         OUT / "benchmarks" / SCAN / "skull_strip.tsv"
+    container:
+        SKULL_STRIP.container
     threads: 1
     resources:
-        mem_mb=2200,
+        mem_mb=SKULL_STRIP.mem_mb(2200),
     params:
-        code=code_of("skull_strip", "skull_strip", CONFIG.engines["skull_strip"]),
-        engine=CONFIG.engines["skull_strip"],
+        code=code_of("skull_strip", "skull_strip", SKULL_STRIP.engine),
+        engine=SKULL_STRIP.engine,
+        options=SKULL_STRIP.options,
     shell:
         "python -m pipeline skull_strip --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --t1w {input.t1w:q} --inspect {input.inspect:q} --engine {params.engine:q}"
+        " --t1w {input.t1w:q} --inspect {input.inspect:q} --engine {params.engine:q} --options {params.options:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 

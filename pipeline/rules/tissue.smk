@@ -11,15 +11,19 @@ rule segment_tissue:
         OUT / "logs" / SCAN / "segment_tissue.log",
     benchmark:
         OUT / "benchmarks" / SCAN / "segment_tissue.tsv"
+    container:
+        SEGMENTATION.container
     threads: 1
     resources:
-        mem_mb=2200,
+        mem_mb=SEGMENTATION.mem_mb(2200),
     params:
-        code=code_of("segment_tissue", "segmentation", CONFIG.engines["segmentation"]),
-        engine=CONFIG.engines["segmentation"],
+        code=code_of("segment_tissue", "segmentation", SEGMENTATION.engine),
+        engine=SEGMENTATION.engine,
+        options=SEGMENTATION.options,
     shell:
         "python -m pipeline segment_tissue --participant {wildcards.participant} --visit {wildcards.visit}"
         " --image {input.image:q} --skull-strip {input.skull_strip:q} --engine {params.engine:q}"
+        " --options {params.options:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 

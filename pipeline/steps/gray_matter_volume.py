@@ -36,8 +36,9 @@ def run(args: argparse.Namespace) -> None:
             "wm_volume_ml": wm,
             "csf_volume_ml": csf,
             "brain_volume_ml": gm + wm,
-            "icv_ml": tissue_volume_ml(intracranial.data, intracranial.voxel_to_ras),
         }
+        if masks.measures.get("has_intracranial_volume", True):  # some tools find only the brain
+            measures["icv_ml"] = tissue_volume_ml(intracranial.data, intracranial.voxel_to_ras)
         return Outcome(
             files={"figure": _draw(job, upstream["image"], masks, paths, folder)},
             measures=measures,
@@ -72,5 +73,5 @@ def _flags(measures: dict[str, float]) -> list[Flag]:
             f"{name} is {measures[name]:.0f} ml, outside {low:.0f} to {high:.0f}: look at the masks.",
         )
         for name, (low, high) in _PLAUSIBLE_ML.items()
-        if not low <= measures[name] <= high
+        if name in measures and not low <= measures[name] <= high
     ]

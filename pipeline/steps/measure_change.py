@@ -7,13 +7,21 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.registry import EMBEDDED
 from pipeline.images.reading import read_volume
 from pipeline.provenance import write_json
 from pipeline.records import Flag
 from pipeline.report.figures import draw_pair
 from pipeline.steps.align_visits import VISITS, visit_digests, visit_inputs
-from pipeline.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform, run_stage
+from pipeline.steps.recording import (
+    Job,
+    Outcome,
+    Upstream,
+    add_engine_arguments,
+    add_pair_arguments,
+    job_of,
+    perform,
+    run_stage,
+)
 from pipeline.steps.segment_tissue import FRACTIONS
 
 _UPSTREAM = (
@@ -32,7 +40,7 @@ _IMAGES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
     add_pair_arguments(parser, *_UPSTREAM)
-    parser.add_argument("--engine", default=EMBEDDED, help="tool that measures the change")
+    add_engine_arguments(parser, "measures the change")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,7 +48,7 @@ def run(args: argparse.Namespace) -> None:
     job = job_of("measure_change", args)
 
     def work(upstream: Upstream, folder: Path) -> Outcome:
-        inputs: dict[str, Any] = {**visit_inputs(upstream, job)}
+        inputs: dict[str, Any] = {**visit_inputs(upstream, job), **args.options}
         digests = visit_digests(upstream)
         for visit in VISITS:
             tissue = upstream[f"{visit}_segment_tissue"]
@@ -53,7 +61,7 @@ def run(args: argparse.Namespace) -> None:
         change = folder / "change.json"
         write_json(change, {"participant_id": job.participant_id, **job.visits, **measures})
         return Outcome(
-            files={**images, "change": change, "figure": _draw(job, images, measures, folder)},
+            files={**images, "change": change, **_draw(job, images, measures, folder)},
             measures=measures,
             flags=_flags(measures),
             inputs=digests,
@@ -78,7 +86,10 @@ def _flags(measures: Mapping[str, Any]) -> list[Flag]:
     return [Flag("field_of_view_differs", message)]
 
 
-def _draw(job: Job, images: Mapping[str, Path], measures: Mapping[str, Any], folder: Path) -> Path:
+def _draw(job: Job, images: Mapping[str, Path], measures: Mapping[str, Any], folder: Path) -> dict[str, Path]:
+    """The figure, where the engine gives what it shows."""
+    if not images.keys() >= set(_IMAGES):
+        return {}
     baseline, followup, change = (read_volume(images[name]) for name in _IMAGES)
     path = folder / "figure.png"
     draw_pair(
@@ -90,4 +101,4 @@ def _draw(job: Job, images: Mapping[str, Path], measures: Mapping[str, Any], fol
         title=f"{job.participant_id}: gray matter {measures['gm_change_percent']:+.2f} % "
         f"from ses-{job.visits['baseline']} to ses-{job.visits['followup']}",
     )
-    return path
+    return {"figure": path}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import sys
 import tempfile
@@ -11,7 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from pipeline.engines.registry import EMBEDDED, TASKS, interface_of
+from pipeline.engines.registry import EMBEDDED, TASKS, engine_of
 from pipeline.errors import ImageError, PipelineError, ToolError
 from pipeline.provenance import file_sha256, whole_file
 from pipeline.records import Flag, Output, Reason, Record, read_record, write_record
@@ -95,6 +96,14 @@ def _add_arguments(parser: argparse.ArgumentParser, upstream: Sequence[str]) -> 
         parser.add_argument(f"--{name.replace('_', '-')}", required=True, type=Path, help=f"record of {name}")
 
 
+def add_engine_arguments(parser: argparse.ArgumentParser, what: str) -> None:
+    """Arguments of a step whose engine the study chooses."""
+    parser.add_argument("--engine", default=EMBEDDED, help=f"tool that {what}")
+    parser.add_argument(
+        "--options", type=json.loads, default={}, metavar="JSON", help="its options, from its section of config.yaml"
+    )
+
+
 def job_of(step: str, args: argparse.Namespace) -> Job:
     """The job that a step's arguments describe."""
     names = ("visit",) if hasattr(args, "visit") else ("baseline", "followup")
@@ -174,7 +183,7 @@ def run_stage(
     """Run an engine's interface for a task: images, measures and tool versions."""
     from pipeline.engines.runner import run_task  # noqa: PLC0415 - nipype takes a second to import
 
-    result = run_task(TASKS[task], interface_of(task, engine), inputs, cwd=folder, threads=job.threads)
+    result = run_task(TASKS[task], engine_of(task, engine), inputs, cwd=folder, threads=job.threads)
     return result.images, result.measures, result.tool_versions
 
 

@@ -8,11 +8,18 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engines.registry import EMBEDDED
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_volume
 from pipeline.images.writing import write_mask
-from pipeline.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, perform, run_stage
+from pipeline.steps.recording import (
+    Outcome,
+    Upstream,
+    add_engine_arguments,
+    add_scan_arguments,
+    job_of,
+    perform,
+    run_stage,
+)
 
 # in the order of BIDS' standard labels: 1 gray matter, 2 white matter, 3 CSF
 FRACTIONS = ("gm_fraction", "wm_fraction", "csf_fraction")
@@ -28,7 +35,7 @@ _SUFFIXES = {
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
     add_scan_arguments(parser, "skull_strip", "image")
-    parser.add_argument("--engine", default=EMBEDDED, help="tool that separates the tissues")
+    add_engine_arguments(parser, "separates the tissues")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -41,6 +48,7 @@ def run(args: argparse.Namespace) -> None:
             "in_file": upstream["image"].open_output("image", job.output_dir),
             "brain_mask": masks.open_output("brain_mask", job.output_dir),
             "intracranial_mask": masks.open_output("intracranial_mask", job.output_dir),
+            **args.options,
         }
         images, measures, versions = run_stage("segmentation", args.engine, inputs, folder=folder, job=job)
         return Outcome(

@@ -7,10 +7,18 @@ from pathlib import Path
 
 import numpy as np
 
-from pipeline.engines.registry import EMBEDDED
 from pipeline.images.reading import read_mask
 from pipeline.records import Flag
-from pipeline.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, open_inspected, perform, run_stage
+from pipeline.steps.recording import (
+    Outcome,
+    Upstream,
+    add_engine_arguments,
+    add_scan_arguments,
+    job_of,
+    open_inspected,
+    perform,
+    run_stage,
+)
 
 _SUFFIXES = {"brain_mask": "desc-brain_mask", "intracranial_mask": "desc-intracranial_mask"}
 
@@ -19,7 +27,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
     add_scan_arguments(parser, "inspect")
     parser.add_argument("--t1w", required=True, type=Path, help="T1w scan")
-    parser.add_argument("--engine", default=EMBEDDED, help="tool that finds the brain")
+    add_engine_arguments(parser, "finds the brain")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -28,7 +36,8 @@ def run(args: argparse.Namespace) -> None:
 
     def work(upstream: Upstream, folder: Path) -> Outcome:
         scan = open_inspected(args.t1w, upstream["inspect"], folder)
-        images, measures, versions = run_stage("skull_strip", args.engine, {"in_file": scan}, folder=folder, job=job)
+        inputs = {"in_file": scan, **args.options}
+        images, measures, versions = run_stage("skull_strip", args.engine, inputs, folder=folder, job=job)
         return Outcome(
             files=images,
             measures=measures,

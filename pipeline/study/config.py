@@ -5,7 +5,7 @@ from __future__ import annotations
 import difflib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,13 @@ SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
 Window = tuple[float, float]
+# sections with the options of engines other than our own, and which of them are paths
+SUITE_PATHS: Mapping[str, tuple[str, ...]] = {
+    "fsl": (),
+    "ants": ("template", "template_brain_probability", "template_registration_mask"),
+    "freesurfer": (),
+    "deepbet": (),
+}
 
 
 @dataclass(frozen=True)
@@ -41,6 +48,8 @@ class Config:
         Absolute.
     engines : mapping
         Stage to engine.
+    suites : mapping
+        Section of an engine's options (``fsl``, ``ants`` …) to its keys; paths are absolute.
     """
 
     bids_dir: Path | None
@@ -55,6 +64,7 @@ class Config:
     engines: Mapping[str, str]
     dose_column: str | None
     covariates: tuple[str, ...]
+    suites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
     def participants_table(self) -> Path | None:
@@ -78,6 +88,7 @@ class Config:
             },
             "engines": dict(self.engines),
             "statistics": {"dose_column": self.dose_column, "covariates": list(self.covariates)},
+            **{name: dict(section) for name, section in self.suites.items()},
         }
 
     def as_json(self) -> str:
@@ -166,6 +177,7 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         engines=dict(content["engines"]),
         dose_column=content["statistics"]["dose_column"],
         covariates=tuple(content["statistics"]["covariates"]),
+        suites=_suites(content, named),
     )
 
 
@@ -220,6 +232,22 @@ def _windows(value: Sequence[Any] | None, followups: Sequence[str]) -> tuple[Win
     return tuple(windows)
 
 
+def _suites(content: Mapping[str, Any], named: Sequence[tuple[Path, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Options of engines, with absolute paths to files that are there."""
+    suites = {}
+    for name, paths in SUITE_PATHS.items():
+        options = dict(content.get(name, {}))
+        for key in paths:
+            if options.get(key) is None:
+                continue
+            path = _anchor(key, options[key], named, section=name)
+            if not path.is_file():
+                raise ConfigError(f"{name}.{key}: there is no file {path}.")
+            options[key] = str(path)
+        suites[name] = options
+    return suites
+
+
 def _faults(content: Mapping[str, Any]) -> list[str]:
     """One sentence for each way in which a configuration departs from its schema."""
     schema = json.loads((SCHEMAS / "config.schema.json").read_text(encoding="utf-8"))
@@ -264,12 +292,12 @@ def _join(where: str, key: str) -> str:
     return f"{where}.{key}" if where else key
 
 
-def _anchor(key: str, value: str, named: Sequence[tuple[Path, Mapping[str, Any]]]) -> Path:
+def _anchor(key: str, value: str, named: Sequence[tuple[Path, Mapping[str, Any]]], *, section: str = "study") -> Path:
     """Absolute path of a value: relative to the last file that gives it, else to the working directory."""
     named_path = Path(value).expanduser()
     for file, content in reversed(named):
-        section = content.get("study")
-        if isinstance(section, Mapping) and section.get(key) == value:
+        keys = content.get(section)
+        if isinstance(keys, Mapping) and keys.get(key) == value:
             anchored: Path = file.resolve().parent / named_path
             return anchored.resolve()
     return named_path.resolve()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,15 @@ class Measured:
         Those of all steps together; empty unless the last step was reached.
     messages : tuple of str
         Flags and reason as sentences.
+    tool_versions : mapping
+        Tool to version, of all steps together.
     """
 
     status: str
     reason: Reason | None
     flags: tuple[Flag, ...]
     measures: Mapping[str, Any]
+    tool_versions: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def messages(self) -> str | None:
@@ -114,7 +117,7 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
     if failed is not None and change.status != "failed":  # a change from before its scan broke counts no more
         return Measured("failed", failed.reason, change.flags, {})
     if change.status == "ok" and any(scan.flags for scan in scans):
-        return Measured("flagged", None, change.flags, change.measures)
+        return Measured("flagged", None, change.flags, change.measures, change.tool_versions)
     return change
 
 
@@ -136,7 +139,8 @@ def _measured(
     if records[-1].status == "failed":
         return Measured("failed", records[-1].reason, flags, {})
     measures = {name: value for record in records for name, value in record.measures.items()}
-    return Measured("flagged" if flags else "ok", None, flags, measures)
+    versions = {name: value for record in records for name, value in record.provenance.get("tool_versions", {}).items()}
+    return Measured("flagged" if flags else "ok", None, flags, measures, versions)
 
 
 def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured) -> Row:
@@ -162,6 +166,7 @@ def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured)
         "gm_change_percent_per_year": gm_change / years if gm_change is not None and years else None,
         "icv_baseline_ml": baseline.get("icv_ml"),
         "scale_percent": change.measures.get("scale_percent"),
+        "tool_versions": _versions(*scans, change),
         **{name: change.measures.get(name) for name in _CHANGE_COLUMNS},
     }
     for tissue in ("gm", "brain", "lesion"):
@@ -197,6 +202,7 @@ def _volume_row(planned: PlannedScan, scan: Measured) -> Row:
         "reason": _reason(scan),
         "flags": scan.flag_codes,
         "acq_date": planned.day.isoformat() if planned.day else None,
+        "tool_versions": _versions(scan),
         **{name: scan.measures.get(name) for name in _VOLUME_COLUMNS},
     }
 
@@ -211,6 +217,12 @@ def _quality_row(participant_id: str, visit: str, kind: str, measured: Measured)
         "messages": measured.messages,
         **{name: measured.measures[name] for name in columns("quality") if name in measured.measures},
     }
+
+
+def _versions(*measured: Measured) -> str | None:
+    """Every tool behind a row with its version, by name."""
+    found = {name: version for one in measured for name, version in one.tool_versions.items()}
+    return "; ".join(f"{name} {found[name]}" for name in sorted(found, key=str.lower)) or None
 
 
 def _reason(measured: Measured) -> str | None:

@@ -9,7 +9,7 @@ from pipeline.engines import network
 from pipeline.engines.embedded.bias import CorrectBias
 from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
 from pipeline.engines.network import load_network
-from pipeline.engines.registry import TASKS
+from pipeline.engines.registry import TASKS, engine_of
 from pipeline.engines.runner import run_task
 from pipeline.errors import ImageError, ToolError
 from pipeline.images.reading import read_volume
@@ -66,7 +66,7 @@ def test_bias_correction_evens_a_shaded_ball_on_its_own_grid(head, tmp_path):
     cwd = tmp_path / "job"
     cwd.mkdir()
     task = TASKS["bias_correction"]
-    result = run_task(task, "pipeline.engines.embedded.bias:CorrectBias", head, cwd=cwd, threads=1)
+    result = run_task(task, engine_of("bias_correction", "embedded"), head, cwd=cwd, threads=1)
     before, after = (read_volume(path).data for path in (head["in_file"], result.images["out_file"]))
     inside = before > 0
     assert after[inside].std() / after[inside].mean() < 0.5 * before[inside].std() / before[inside].mean()
@@ -84,7 +84,7 @@ def test_a_mask_on_another_grid_is_refused(head, tmp_path):
 def test_an_input_that_is_gone_is_an_error_of_the_machinery(head, tmp_path):
     head["brain_mask"].unlink()
     with pytest.raises(ToolError, match="CorrectBias failed") as caught:
-        run_task(TASKS["bias_correction"], "pipeline.engines.embedded.bias:CorrectBias", head, cwd=tmp_path, threads=1)
+        run_task(TASKS["bias_correction"], engine_of("bias_correction", "embedded"), head, cwd=tmp_path, threads=1)
     assert not caught.value.about_data
 
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from pipeline.engines.registry import TASKS
+from pipeline.engines.registry import TASKS, Engine
 from pipeline.engines.runner import run_task
 from pipeline.errors import ToolError
 
@@ -19,7 +19,7 @@ def run(scan, tmp_path):
     def call(interface):
         cwd = tmp_path / "job"
         cwd.mkdir(exist_ok=True)
-        return run_task(TASKS["skull_strip"], interface, {"in_file": scan}, cwd=cwd, threads=2)
+        return run_task(TASKS["skull_strip"], Engine(interface), {"in_file": scan}, cwd=cwd, threads=2)
 
     return call
 

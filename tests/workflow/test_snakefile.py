@@ -1,6 +1,7 @@
 """What the workflow says before anything is measured."""
 
 import re
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -42,7 +43,8 @@ def test_a_dry_run_plans_what_is_there_and_nothing_else(run_workflow, config, tm
     ("section", "values", "message"),
     [
         ("study", {"bidsdir": "x"}, "study.bidsdir: no such key. Did you mean study.bids_dir?"),
-        ("engines", {"change": "fsl"}, "engines.change: fsl is not available in this version; available: embedded."),
+        ("engines", {"change": "ants"}, "engines.change: ants does not do this stage; available: embedded, difference"),
+        ("engines", {"skull_strip": "ants"}, "ants.template is not set"),
         ("study", {"bids_dir": "nowhere"}, "study.bids_dir: there is no folder"),
         ("study", {"baseline": 1}, "study.baseline: expected string, got 1. Write it in quotes."),
     ],
@@ -54,6 +56,17 @@ def test_a_wrong_choice_is_one_message_without_traceback(run_workflow, config, t
     assert message in messages
     assert "Traceback" not in messages
     assert 'File "' not in messages
+    assert not (tmp_path / "out").exists()
+
+
+@pytest.mark.skipif(shutil.which("siena") is not None, reason="SIENA is here")
+def test_a_missing_tool_is_found_before_the_first_job(run_workflow, config, tmp_path):
+    config["engines"] = {"change": "fsl"}
+    code, messages = run_workflow(config)
+    assert code == 1
+    assert "engines.change: fsl: siena is not installed (not on PATH). To have it: install FSL" in messages
+    assert "build containers/fsl.sif and call snakemake with --sdm apptainer" in messages
+    assert "Traceback" not in messages
     assert not (tmp_path / "out").exists()
 
 

@@ -1,0 +1,1 @@
+"""ANTs behind the stages of Graytrace."""

@@ -1,0 +1,171 @@
+"""Running one command-line tool through its nipype interface: no result after anything that went wrong.
+
+nipype's ``run()`` does not raise on a non-zero exit code, knows no time limit and finds out late that a program is
+absent; all three are handled here, each with its own error that ends with the tool's last lines.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import signal
+import threading
+import time
+from pathlib import Path
+from typing import Any, Self
+
+from pipeline.engines.environment import OUTPUT_TYPE, QUIET, tool_environment
+from pipeline.engines.suites import find_command
+from pipeline.errors import PipelineError, ToolError
+
+# nipype reads some variables when an interface is made, before it starts a process
+os.environ.update({**QUIET, **OUTPUT_TYPE})
+
+TAIL_LINES = 15
+_KILLED = (-9, 137)
+_GRACE_SECONDS = 5.0
+
+
+def run_command(
+    interface: Any, *, cwd: Path, threads: int = 1, time_limit_hours: float | None = None
+) -> dict[str, Any]:
+    """Run a nipype interface and return its outputs.
+
+    Parameters
+    ----------
+    interface : nipype.interfaces.base.BaseInterface
+        With its inputs set.
+    cwd : Path
+        A folder of this job alone, where the tool starts and writes.
+    threads : int
+        Cores that the tool may use.
+    time_limit_hours : float, optional
+        When it takes longer, the tool and everything that it started is ended.
+
+    Raises
+    ------
+    ToolError
+        ``tool_absent``, ``tool_killed``, ``tool_time_limit``, ``output_missing`` or ``tool_failed``.
+    """
+    name = type(interface).__name__
+    command = getattr(interface, "cmd", None)
+    if command:
+        find_command(shlex.split(command)[0])
+    _prepare(interface, threads)
+    with _Deadline(time_limit_hours) as deadline:
+        try:
+            result = interface.run(cwd=str(cwd.resolve()))
+        except (PipelineError, MemoryError):
+            raise
+        except Exception as error:  # OSError, ValueError, TraitError, RuntimeError …: as the interface's author liked
+            deadline.check(name, str(error))
+            raise _translate(error, name) from error
+    said = "\n".join(filter(None, (getattr(result.runtime, part, "") or "" for part in ("stdout", "stderr"))))
+    deadline.check(name, said)
+    _check_exit(result.runtime, name, said)
+    return dict(result.outputs.get())
+
+
+def _prepare(interface: Any, threads: int) -> None:
+    names = interface.inputs.copyable_trait_names()
+    if "num_threads" in names:
+        interface.inputs.num_threads = threads
+    if "environ" in names:
+        interface.inputs.environ = {**interface.inputs.environ, **tool_environment(threads)}
+
+
+def _translate(error: Exception, name: str) -> ToolError:
+    """A ToolError from whatever an interface raised."""
+    text = tail(str(error)) or type(error).__name__
+    if isinstance(error, FileNotFoundError):  # nipype's word for an output that the tool did not write
+        return ToolError(f"{name} ended well but did not write what it should: {text}", code="output_missing")
+    return ToolError(f"{name} failed: {text}")
+
+
+def _check_exit(runtime: Any, name: str, said: str) -> None:
+    code = getattr(runtime, "returncode", None)
+    if code is None or code in (getattr(runtime, "success_codes", None) or (0,)):
+        return
+    command = getattr(runtime, "cmdline", name)
+    ending = f"\nCommand: {command}\nIts last lines:\n{tail(said) or '(it said nothing)'}"
+    if code in _KILLED:
+        raise ToolError(
+            f"{name} was killed (exit code {code}), probably for want of memory: "
+            f"give the rule more (--set-resources RULE:mem_mb=…).{ending}",
+            code="tool_killed",
+        )
+    raise ToolError(f"{name} ended with exit code {code}.{ending}")
+
+
+def tail(text: str, lines: int = TAIL_LINES) -> str:
+    """The last lines of a text."""
+    return "\n".join(text.strip().splitlines()[-lines:])
+
+
+class _Deadline:
+    """Ends every process that this one has started once the time is up.
+
+    The children stay in this process's group, so that Ctrl-C and a cluster's cancel reach them too.
+    """
+
+    def __init__(self, hours: float | None) -> None:
+        self.hours = hours
+        self.is_over = False
+        self._timer = threading.Timer(3600 * hours, self._end) if hours else None
+
+    def __enter__(self) -> Self:
+        if self._timer is not None:
+            self._timer.daemon = True
+            self._timer.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        if self._timer is not None:
+            self._timer.cancel()
+
+    def check(self, name: str, said: str) -> None:
+        """Raise when the time was up, whatever the tool then said."""
+        if self.is_over:
+            raise ToolError(
+                f"{name} took longer than its time limit of {self.hours:g} hours and was ended; "
+                f"time_limit_hours in the engine's section of the configuration sets it.\n"
+                f"Its last lines:\n{tail(said) or '(it said nothing)'}",
+                code="tool_time_limit",
+            )
+
+    def _end(self) -> None:
+        self.is_over = True
+        started = _descendants(os.getpid())
+        for kind in (signal.SIGTERM, signal.SIGKILL):
+            for pid in started:
+                try:
+                    os.kill(pid, kind)
+                except ProcessLookupError:
+                    continue
+            _wait_for(started)
+
+
+def _wait_for(pids: list[int]) -> None:
+    end = time.monotonic() + _GRACE_SECONDS
+    while time.monotonic() < end and any(_is_running(pid) for pid in pids):
+        time.sleep(0.05)
+
+
+def _is_running(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
+    except (OSError, IndexError):
+        return False
+
+
+def _descendants(pid: int) -> list[int]:
+    """Process numbers of the children of a process, their children, and so on."""
+    found: list[int] = []
+    for task in Path(f"/proc/{pid}/task").glob("*/children"):
+        try:
+            children = [int(word) for word in task.read_text(encoding="utf-8").split()]
+        except OSError:
+            continue
+        for child in children:
+            found += [child, *_descendants(child)]
+    return found

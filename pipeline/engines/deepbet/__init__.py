@@ -1,0 +1,1 @@
+"""deepbet behind the stages of Graytrace."""

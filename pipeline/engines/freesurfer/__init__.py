@@ -1,0 +1,1 @@
+"""FreeSurfer behind the stages of Graytrace."""

@@ -1,0 +1,1 @@
+"""FSL behind the stages of Graytrace."""
