@@ -2,7 +2,8 @@
 #     snakemake --cores 2 --configfile my.yaml
 # per scan   inspect > skull_strip > correct_bias (> fill_lesions) > segment_tissue > gray_matter_volume
 # per pair   align_visits (midway) > measure_change
-# per study  scan_table first, aggregate_atrophy last
+# quality    check_scan, check_pair: numbers and pictures, no result depends on them
+# per study  scan_table first, then aggregate_atrophy > dose_response > report
 
 import sys
 from pathlib import Path
@@ -12,6 +13,7 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 from pipeline.workflow import (
+    check_records,
     choose_stages,
     code_of,
     container_image,
@@ -61,6 +63,7 @@ include: "pipeline/rules/scan.smk"
 include: "pipeline/rules/lesions.smk"
 include: "pipeline/rules/tissue.smk"
 include: "pipeline/rules/change.smk"
+include: "pipeline/rules/report.smk"
 
 
 onstart:

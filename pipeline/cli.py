@@ -21,6 +21,8 @@ STEPS = {
     "gray_matter_volume": "measure volumes",
     "align_visits": "find the space half-way between two visits",
     "measure_change": "measure the change between two visits",
+    "check_scan": "say how good a scan is and draw mask and tissue borders on it",
+    "check_pair": "say how well two visits compare and draw them half-way between",
     "aggregate_atrophy": "put the tables together",
 }
 COMMANDS = {

@@ -17,6 +17,7 @@ from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, code_behi
 from pipeline.engines.suites import require_programs
 from pipeline.errors import ConfigError, PipelineError, ToolError
 from pipeline.provenance import code_fingerprint
+from pipeline.records import record_path
 from pipeline.study import results
 from pipeline.study.config import Config, load_config
 from pipeline.study.exclusions import Exclusions
@@ -64,6 +65,26 @@ def code_of(step: str, task: str | None = None, engine: str = EMBEDDED) -> str:
     """
     behind = code_behind(task, engine) if task else ()
     return code_fingerprint(f"pipeline.steps.{step}", *behind)
+
+
+def check_records(plan: Plan) -> list[str]:
+    """Records of the quality of everything that is measured."""
+    scans = [
+        record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, "check_scan")
+        for scan in plan.scans
+        if scan.is_measured
+    ]
+    pairs = [
+        record_path(
+            plan.output_dir,
+            pair.participant_id,
+            {"baseline": pair.baseline.visit, "followup": pair.followup.visit},
+            "check_pair",
+        )
+        for pair in plan.pairs
+        if pair.is_measured
+    ]
+    return [str(path) for path in (*scans, *pairs)]
 
 
 def job_environment(project: Path | str) -> str:

@@ -1,7 +1,12 @@
-"""Overlays on scans: arrays in, a PNG file out. Colors are from Okabe and Ito's palette, safe for color-blind eyes."""
+"""Pictures of one patient: arrays in, a small picture out.
+
+Colors are from Okabe and Ito's palette, safe for color-blind eyes. Every picture has a fixed size in pixels, and the
+same bytes for the same arrays.
+"""
 
 from __future__ import annotations
 
+import io
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,20 +15,21 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 from matplotlib.figure import Figure
+from PIL import Image
 
-_MASK_COLOR = "#56B4E9"
-_GM_COLOR = "#E69F00"
-_WM_COLOR = "#009E73"
+MASK_COLOR = "#56B4E9"
+GM_COLOR = "#E69F00"
+WM_COLOR = "#009E73"
+MAP_LIMIT_PERCENT = 10.0
+PANEL_PIXELS = 320
 _INSIDE = 0.5  # a border is where half of a voxel is inside
-_MARGIN_VOXELS = 8
-_DPI = 110
-_PANEL_INCHES = 2.6
-_MAP_LIMIT_PERCENT = 5.0
-# nothing of the machine or the moment in the file: the same picture gives the same bytes
-_METADATA: Mapping[str, Any] = {"Software": None}
+_MARGIN_MM = 8.0
+_DPI = 100
+_JPEG_QUALITY = 80
+_PLANES = ("sagittal", "coronal", "axial")
 
 
-def draw_scan(
+def draw_borders(
     path: Path,
     image: np.ndarray,
     voxel_to_ras: np.ndarray,
@@ -31,91 +37,98 @@ def draw_scan(
     brain_mask: np.ndarray,
     gm_fraction: np.ndarray,
     wm_fraction: np.ndarray,
-    title: str,
 ) -> None:
     """Draw the borders of brain mask, gray and white matter on a scan, two slices in each plane.
 
     Parameters
     ----------
     path : Path
-        PNG file to write.
+        JPEG file to write.
     image, brain_mask, gm_fraction, wm_fraction : (X, Y, Z) array-like
         On one grid, any orientation.
     voxel_to_ras : (4, 4) array-like
-    title : str
     """
-    tissue = np.asarray(gm_fraction) + np.asarray(wm_fraction)
-    arrays = _crop([_to_ras(array, voxel_to_ras) for array in (image, brain_mask, tissue, wm_fraction)])
-    scan, mask, brain, white = arrays
     sizes_mm = _ras_sizes_mm(voxel_to_ras)
-    caption = "borders: brain mask blue, gray matter and CSF orange, white and gray matter green"
-    with _figure(path, rows=2, title=title, caption=caption) as axes:
+    tissue = np.asarray(gm_fraction) + np.asarray(wm_fraction)
+    turned = [_to_ras(array, voxel_to_ras) for array in (brain_mask, image, tissue, wm_fraction)]
+    mask, scan, brain, white = _crop(turned, sizes_mm)
+    top = _top(scan, mask)
+    with _panels(path, rows=2) as axes:
         for row, at in enumerate((0.35, 0.6)):
             for axis in range(3):
                 index = _slice_within(mask, axis, at)
-                panel = axes[row][axis]
-                _show(panel, scan, axis, index, sizes_mm, top=_top(scan, mask))
-                for border, color in ((mask, _MASK_COLOR), (brain, _GM_COLOR), (white, _WM_COLOR)):
-                    _contour(panel, border, axis, index, color)
+                _show(axes[row][axis], _plane(scan, axis, index), axis, sizes_mm, top=top)
+                for border, color in ((mask, MASK_COLOR), (brain, GM_COLOR), (white, WM_COLOR)):
+                    _contour(axes[row][axis], _plane(border, axis, index), axis, sizes_mm, color)
 
 
-def draw_pair(
-    path: Path,
-    baseline: np.ndarray,
-    followup: np.ndarray,
-    change_percent: np.ndarray,
-    voxel_to_ras: np.ndarray,
-    *,
-    title: str,
-) -> None:
-    """Draw both visits in midway space and, on the baseline, where tissue was lost or gained.
+def draw_planes(path: Path, planes: Sequence[np.ndarray], *, top: float) -> None:
+    """Draw one visit: a sagittal, a coronal and an axial slice side by side.
 
     Parameters
     ----------
     path : Path
-        PNG file to write.
-    baseline, followup : (X, Y, Z) array-like
-        Scans in midway space.
-    change_percent : (X, Y, Z) array-like
-        Local change of volume in percent, zero where nothing is measured.
-    voxel_to_ras : (4, 4) array-like
-    title : str
+        JPEG file to write.
+    planes : three (A, B) arrays
+        Square voxels; first axis to the right of the picture, second upwards.
+    top : float
+        Intensity that is drawn white.
     """
-    first, second, change = (_to_ras(array, voxel_to_ras) for array in (baseline, followup, change_percent))
-    measured = (change != 0).astype(np.float32)
-    first, measured, second, change = _crop([first, measured, second, change])
-    sizes_mm = _ras_sizes_mm(voxel_to_ras)
-    caption = f"last row: loss blue, gain red, full color at {_MAP_LIMIT_PERCENT:.0f} %"
-    with _figure(path, rows=3, title=title, caption=caption) as axes:
-        for row, (shown, name) in enumerate(((first, "baseline"), (second, "follow-up"), (first, "local change"))):
-            for axis in range(3):
-                panel = axes[row][axis]
-                index = _slice_within(measured, axis, 0.5)
-                _show(panel, shown, axis, index, sizes_mm, top=_top(shown, measured))
-                if name == "local change":
-                    _overlay(panel, change, axis, index, sizes_mm)
-            axes[row][0].text(0.02, 0.97, name, transform=axes[row][0].transAxes, color="white", va="top", fontsize=8)
+    with _panels(path, rows=1) as axes:
+        for axis, plane in enumerate(planes):
+            _show(axes[0][axis], plane, axis, np.ones(3), top=top)
+
+
+def draw_change(path: Path, planes: Sequence[np.ndarray], change_percent: Sequence[np.ndarray], *, top: float) -> None:
+    """Draw the local change of volume on the slices of `draw_planes`: loss blue, gain orange, full color at 10 %.
+
+    Parameters
+    ----------
+    path : Path
+        JPEG file to write.
+    planes, change_percent : three (A, B) arrays each
+        The scan, and the change of volume in percent where it is measured, else 0.
+    top : float
+        Intensity that is drawn white.
+    """
+    with _panels(path, rows=1) as axes:
+        for axis, (plane, change) in enumerate(zip(planes, change_percent, strict=True)):
+            _show(axes[0][axis], plane, axis, np.ones(3), top=top)
+            strength = np.clip(np.abs(change.T) / MAP_LIMIT_PERCENT, 0, 1)
+            colors = np.where((change.T < 0)[..., None], _rgb("#0072B2"), _rgb("#E69F00"))
+            axes[0][axis].imshow(np.dstack([colors, 0.85 * strength]), origin="lower", interpolation="bilinear")
+
+
+def _rgb(color: str) -> np.ndarray:
+    return np.array([int(color[start : start + 2], 16) / 255 for start in (1, 3, 5)])
 
 
 @contextmanager
-def _figure(path: Path, *, rows: int, title: str, caption: str) -> Iterator[Any]:
-    figure = Figure(figsize=(3 * _PANEL_INCHES, rows * _PANEL_INCHES + 0.6), facecolor="black", layout="constrained")
-    axes = figure.subplots(rows, 3)
-    for panel in axes.flat:
+def _panels(path: Path, *, rows: int) -> Iterator[Any]:
+    """Rows of three square black panels without gaps; written as JPEG with full color resolution."""
+    size = (3 * PANEL_PIXELS / _DPI, rows * PANEL_PIXELS / _DPI)
+    figure = Figure(figsize=size, dpi=_DPI, facecolor="black")
+    axes = figure.subplots(rows, 3, squeeze=False, gridspec_kw={"wspace": 0, "hspace": 0})
+    figure.subplots_adjust(0, 0, 1, 1)
+    for number, panel in enumerate(axes.flat):
         panel.set_axis_off()
-    figure.suptitle(title, color="white", fontsize=10)
-    figure.supxlabel(caption, color="white", fontsize=8)
+        panel.set_facecolor("black")
+        panel.set_label(_PLANES[number % 3])
     yield axes
-    figure.savefig(path, dpi=_DPI, format="png", metadata=dict(_METADATA))
+    buffer = io.BytesIO()
+    figure.savefig(buffer, dpi=_DPI, format="png", facecolor="black")
+    picture = Image.open(buffer).convert("RGB")
+    picture.save(path, format="JPEG", quality=_JPEG_QUALITY, subsampling=0, optimize=True)
 
 
-def _crop(arrays: Sequence[np.ndarray]) -> list[np.ndarray]:
-    """The part of all arrays around the second one's foreground."""
-    there = np.argwhere(arrays[1] > _INSIDE)
+def _crop(arrays: Sequence[np.ndarray], sizes_mm: np.ndarray) -> list[np.ndarray]:
+    """The part of all arrays around the first one's foreground."""
+    there = np.argwhere(arrays[0] > _INSIDE)
     if not there.size:
         return list(arrays)
-    low = np.maximum(there.min(0) - _MARGIN_VOXELS, 0)
-    high = there.max(0) + _MARGIN_VOXELS + 1
+    margin = np.ceil(_MARGIN_MM / sizes_mm).astype(int)
+    low = np.maximum(there.min(0) - margin, 0)
+    high = there.max(0) + margin + 1
     box = tuple(slice(*edges) for edges in zip(low, high, strict=True))
     return [array[box] for array in arrays]
 
@@ -150,36 +163,28 @@ def _slice_within(mask: np.ndarray, axis: int, at: float) -> int:
 
 
 def _plane(array: np.ndarray, axis: int, index: int) -> np.ndarray:
-    """A slice as matplotlib draws it: rows upwards."""
-    return np.asarray(array.take(index, axis).T)
+    return np.asarray(array.take(index, axis))
 
 
-def _show(panel: Any, array: np.ndarray, axis: int, index: int, sizes_mm: np.ndarray, *, top: float) -> None:
-    aspect = _aspect(axis, sizes_mm)
-    panel.imshow(_plane(array, axis, index), cmap="gray", vmin=0, vmax=top, origin="lower", aspect=aspect)
+def _show(panel: Any, plane: np.ndarray, axis: int, sizes_mm: np.ndarray, *, top: float) -> None:
+    """A slice in its panel, as large as it fits, in true proportions."""
+    across, up = (float(sizes_mm[other]) for other in range(3) if other != axis)
+    extent = _extent(plane, across, up)
+    options: Mapping[str, Any] = {"cmap": "gray", "vmin": 0, "vmax": top or 1, "interpolation": "lanczos"}
+    panel.imshow(plane.T, origin="lower", extent=extent, aspect="equal", **options)
 
 
-def _aspect(axis: int, sizes_mm: np.ndarray) -> float:
-    """Height of a drawn pixel over its width."""
-    across, up = (other for other in range(3) if other != axis)
-    return float(sizes_mm[up] / sizes_mm[across])
+def _extent(plane: np.ndarray, across_mm: float, up_mm: float) -> tuple[float, float, float, float]:
+    """Edges of a drawn slice in units of its smaller voxel edge."""
+    unit = min(across_mm, up_mm)
+    wide, high = across_mm / unit, up_mm / unit
+    return (-wide / 2, (plane.shape[0] - 0.5) * wide, -high / 2, (plane.shape[1] - 0.5) * high)
 
 
-def _contour(panel: Any, array: np.ndarray, axis: int, index: int, color: str) -> None:
-    plane = _plane(array, axis, index)
-    if plane.min() < _INSIDE < plane.max():
-        panel.contour(plane, levels=[_INSIDE], colors=[color], linewidths=0.6)
-
-
-def _overlay(panel: Any, change: np.ndarray, axis: int, index: int, sizes_mm: np.ndarray) -> None:
-    plane = _plane(change, axis, index)
-    strength = np.clip(np.abs(plane) / _MAP_LIMIT_PERCENT, 0, 1)
-    panel.imshow(
-        plane,
-        cmap="coolwarm",
-        vmin=-_MAP_LIMIT_PERCENT,
-        vmax=_MAP_LIMIT_PERCENT,
-        alpha=0.8 * strength,
-        origin="lower",
-        aspect=_aspect(axis, sizes_mm),
-    )
+def _contour(panel: Any, plane: np.ndarray, axis: int, sizes_mm: np.ndarray, color: str) -> None:
+    if not plane.min() < _INSIDE < plane.max():
+        return
+    across, up = (float(sizes_mm[other]) for other in range(3) if other != axis)
+    unit = min(across, up)
+    x, y = np.arange(plane.shape[0]) * across / unit, np.arange(plane.shape[1]) * up / unit
+    panel.contour(x, y, plane.T, levels=[_INSIDE], colors=[color], linewidths=0.9)

@@ -23,6 +23,7 @@ rule aggregate_atrophy:
     input:
         table=OUT / "scans.tsv",
         records=lambda wc: PLAN.records(),
+        checks=lambda wc: check_records(PLAN),
     output:
         atrophy=OUT / "atrophy.tsv",
         volumes=OUT / "volumes.tsv",

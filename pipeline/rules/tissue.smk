@@ -29,7 +29,6 @@ rule segment_tissue:
 
 rule gray_matter_volume:
     input:
-        image=lambda wc: PLAN.scan_record(wc.participant, wc.visit, "image"),
         skull_strip=OUT / "records" / SCAN / "skull_strip.json",
         segment_tissue=OUT / "records" / SCAN / "segment_tissue.json",
     output:
@@ -45,5 +44,5 @@ rule gray_matter_volume:
         code=code_of("gray_matter_volume"),
     shell:
         "python -m pipeline gray_matter_volume --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --image {input.image:q} --skull-strip {input.skull_strip:q} --segment-tissue {input.segment_tissue:q}"
+        " --skull-strip {input.skull_strip:q} --segment-tissue {input.segment_tissue:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"

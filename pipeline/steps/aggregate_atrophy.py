@@ -28,7 +28,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write atrophy.tsv and what belongs to it; atrophy.tsv comes last."""
     config = config_of(args)
-    results = collect_results(plan_study(config), config.engines, __version__)
+    results = collect_results(plan_study(config), config.engines, __version__, quality=config.quality)
     folder = config.output_dir
     write_json(folder / "dataset_description.json", _description())
     write_text(folder / "dseg.tsv", _LABELS)

@@ -1,4 +1,4 @@
-"""Turn a scan's tissue fractions into volumes, and draw them on the scan."""
+"""Turn a scan's tissue fractions into volumes."""
 
 from __future__ import annotations
 
@@ -7,9 +7,8 @@ from pathlib import Path
 
 from pipeline.algorithms.volumes import tissue_volume_ml
 from pipeline.images.reading import read_mask, read_volume
-from pipeline.records import Flag, Record
-from pipeline.report.figures import draw_scan
-from pipeline.steps.recording import Job, Outcome, Upstream, add_scan_arguments, job_of, perform
+from pipeline.records import Flag
+from pipeline.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, perform
 from pipeline.steps.segment_tissue import FRACTIONS
 
 # adult heads, healthy to severely atrophied; outside, the mask is more likely wrong than the head unusual
@@ -18,14 +17,14 @@ _PLAUSIBLE_ML = {"gm_volume_ml": (300.0, 1100.0), "brain_volume_ml": (600.0, 190
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_scan_arguments(parser, "skull_strip", "image", "segment_tissue")
+    add_scan_arguments(parser, "skull_strip", "segment_tissue")
 
 
 def run(args: argparse.Namespace) -> None:
     """Measure the volumes of a scan."""
     job = job_of("gray_matter_volume", args)
 
-    def work(upstream: Upstream, folder: Path) -> Outcome:
+    def work(upstream: Upstream, _folder: Path) -> Outcome:
         tissue, masks = upstream["segment_tissue"], upstream["skull_strip"]
         paths = {name: tissue.open_output(name, job.output_dir) for name in FRACTIONS}
         volumes = {name: read_volume(path) for name, path in paths.items()}
@@ -40,29 +39,13 @@ def run(args: argparse.Namespace) -> None:
         if masks.measures.get("has_intracranial_volume", True):  # some tools find only the brain
             measures["icv_ml"] = tissue_volume_ml(intracranial.data, intracranial.voxel_to_ras)
         return Outcome(
-            files={"figure": _draw(job, upstream["image"], masks, paths, folder)},
             measures=measures,
             flags=_flags(measures),
             inputs={name: tissue.outputs[name].sha256 for name in FRACTIONS},
         )
 
-    upstream = {"skull_strip": args.skull_strip, "image": args.image, "segment_tissue": args.segment_tissue}
-    perform(job, work, upstream=upstream, outputs={"figure": job.figure("desc-tissue_T1w")})
-
-
-def _draw(job: Job, image: Record, masks: Record, fractions: dict[str, Path], folder: Path) -> Path:
-    scan = read_volume(image.open_output("image", job.output_dir))
-    path = folder / "figure.png"
-    draw_scan(
-        path,
-        scan.data,
-        scan.voxel_to_ras,
-        brain_mask=read_mask(masks.open_output("brain_mask", job.output_dir)).data,
-        gm_fraction=read_volume(fractions["gm_fraction"]).data,
-        wm_fraction=read_volume(fractions["wm_fraction"]).data,
-        title=f"{job.participant_id} ses-{job.visits['visit']}",
-    )
-    return path
+    upstream = {"skull_strip": args.skull_strip, "segment_tissue": args.segment_tissue}
+    perform(job, work, upstream=upstream, outputs={})
 
 
 def _flags(measures: dict[str, float]) -> list[Flag]:

@@ -7,13 +7,10 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from pipeline.images.reading import read_volume
 from pipeline.provenance import write_json
 from pipeline.records import Flag
-from pipeline.report.figures import draw_pair
 from pipeline.steps.align_visits import VISITS, visit_digests, visit_inputs
 from pipeline.steps.recording import (
-    Job,
     Outcome,
     Upstream,
     add_engine_arguments,
@@ -61,7 +58,7 @@ def run(args: argparse.Namespace) -> None:
         change = folder / "change.json"
         write_json(change, {"participant_id": job.participant_id, **job.visits, **measures})
         return Outcome(
-            files={**images, "change": change, **_draw(job, images, measures, folder)},
+            files={**images, "change": change},
             measures=measures,
             flags=_flags(measures),
             inputs=digests,
@@ -72,7 +69,6 @@ def run(args: argparse.Namespace) -> None:
     outputs = {
         **{name: job.change_file(suffix) for name, suffix in _IMAGES.items()},
         "change": job.change_file("desc-change.json"),
-        "figure": job.figure("desc-change_T1w"),
     }
     perform(job, work, upstream={name: getattr(args, name) for name in _UPSTREAM}, outputs=outputs)
 
@@ -84,21 +80,3 @@ def _flags(measures: Mapping[str, Any]) -> list[Flag]:
         return []
     message = f"Only {covered:.1f} % of the gray matter is in both fields of view: the change is that of this part."
     return [Flag("field_of_view_differs", message)]
-
-
-def _draw(job: Job, images: Mapping[str, Path], measures: Mapping[str, Any], folder: Path) -> dict[str, Path]:
-    """The figure, where the engine gives what it shows."""
-    if not images.keys() >= set(_IMAGES):
-        return {}
-    baseline, followup, change = (read_volume(images[name]) for name in _IMAGES)
-    path = folder / "figure.png"
-    draw_pair(
-        path,
-        baseline.data,
-        followup.data,
-        change.data,
-        baseline.voxel_to_ras,
-        title=f"{job.participant_id}: gray matter {measures['gm_change_percent']:+.2f} % "
-        f"from ses-{job.visits['baseline']} to ses-{job.visits['followup']}",
-    )
-    return {"figure": path}

@@ -49,7 +49,7 @@ class Job:
     def figure(self, suffix: str) -> Path:
         """Where a figure belongs."""
         visit = self.visits.get("visit", self.visits.get("followup"))
-        return self.output_dir / self.participant_id / "figures" / f"{self.participant_id}_ses-{visit}_{suffix}.png"
+        return self.output_dir / self.participant_id / "figures" / f"{self.participant_id}_ses-{visit}_{suffix}.jpg"
 
 
 @dataclass(frozen=True)

@@ -64,6 +64,9 @@ class Config:
     engines: Mapping[str, str]
     dose_column: str | None
     covariates: tuple[str, ...]
+    columns: tuple[str | Mapping[str, str], ...]
+    outcome: str
+    quality: Mapping[str, Any]
     suites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
     @property
@@ -87,7 +90,13 @@ class Config:
                 "window_months": [list(window) if window else None for window in self.windows],
             },
             "engines": dict(self.engines),
-            "statistics": {"dose_column": self.dose_column, "covariates": list(self.covariates)},
+            "quality": dict(self.quality),
+            "statistics": {
+                "dose_column": self.dose_column,
+                "columns": [column if isinstance(column, str) else dict(column) for column in self.columns],
+                "covariates": list(self.covariates),
+                "outcome": self.outcome,
+            },
             **{name: dict(section) for name, section in self.suites.items()},
         }
 
@@ -178,6 +187,9 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         dose_column=content["statistics"]["dose_column"],
         covariates=tuple(content["statistics"]["covariates"]),
         suites=_suites(content, named),
+        columns=tuple(content["statistics"]["columns"]),
+        outcome=content["statistics"]["outcome"],
+        quality=content["quality"],
     )
 
 

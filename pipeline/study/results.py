@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
 from pipeline.errors import PipelineError
 from pipeline.records import Flag, Reason, read_record, record_path
+from pipeline.study.assessment import add_flags
 from pipeline.study.plan import Plan
 from pipeline.study.planned import PAIR_STEPS, STATUSES, PlannedPair, PlannedScan
 from pipeline.study.tables import columns, read_rows
@@ -72,7 +73,7 @@ class Results:
         return {status: found[status] for status in STATUSES}
 
 
-def collect_results(plan: Plan, engines: Mapping[str, str], version: str) -> Results:
+def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, quality: Mapping[str, Any]) -> Results:
     """Join the plan with the records of what was done.
 
     Parameters
@@ -82,6 +83,8 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str) -> Res
         Stage to engine.
     version : str
         Of Graytrace, for each row.
+    quality : mapping
+        Section ``quality`` of the configuration: limits beyond which a number is flagged.
     """
     origin = {"engines": "; ".join(f"{stage}={engine}" for stage, engine in engines.items()), "version": version}
     results = Results([], [], [])
@@ -97,6 +100,7 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str) -> Res
             results.atrophy.append({**_atrophy_row(pair, both, change), **origin})
             visits = f"{pair.baseline.visit}_{pair.followup.visit}"
             results.quality.append(_quality_row(participant_id, visits, "pair", change))
+    add_flags(results.atrophy, results.volumes, results.quality, quality)
     return results
 
 
@@ -104,7 +108,9 @@ def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
     """What became of a scan."""
     if not scan.is_measured:
         return Measured(scan.status, scan.reason, scan.flags, {})
-    return _measured(output_dir, scan.participant_id, {"visit": scan.visit}, scan.steps, scan.flags)
+    visits = {"visit": scan.visit}
+    measured = _measured(output_dir, scan.participant_id, visits, scan.steps, scan.flags)
+    return _checked(measured, record_path(output_dir, scan.participant_id, visits, "check_scan"))
 
 
 def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured]) -> Measured:
@@ -117,8 +123,20 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
     if failed is not None and change.status != "failed":  # a change from before its scan broke counts no more
         return Measured("failed", failed.reason, change.flags, {})
     if change.status == "ok" and any(scan.flags for scan in scans):
-        return Measured("flagged", None, change.flags, change.measures, change.tool_versions)
-    return change
+        change = replace(change, status="flagged")
+    return _checked(change, record_path(output_dir, pair.participant_id, visits, "check_pair"))
+
+
+def _checked(measured: Measured, path: Path) -> Measured:
+    """What was measured, with its numbers of quality; a check that is not there takes no result away."""
+    if measured.status not in {"ok", "flagged"}:
+        return measured
+    try:
+        numbers = read_record(path).measures
+    except (FileNotFoundError, PipelineError):
+        flag = Flag("not_checked", "Its quality was not checked: the job did not finish. Run again.")
+        return replace(measured, status="flagged", flags=(*measured.flags, flag))
+    return replace(measured, measures={**measured.measures, **numbers})
 
 
 def _measured(

@@ -56,5 +56,11 @@ def content(tmp_path):
             "exclusions": None,
         },
         "engines": {"skull_strip": "embedded", "segmentation": "embedded", "change": "embedded"},
-        "statistics": {"dose_column": "dose", "covariates": []},
+        "quality": {"outlier_z": 5, "limits": {}},
+        "statistics": {
+            "dose_column": "dose",
+            "columns": [],
+            "covariates": [],
+            "outcome": "gm_change_percent_per_year",
+        },
     }

@@ -32,14 +32,17 @@ def study(content, bids):
             pair = {"baseline": "BL", "followup": "M24"}
             self.record(participant, "align_visits", pair, measures={"scale_percent": 0.1})
             self.record(participant, "measure_change", pair, measures={"gm_change_percent": change})
+            self.record(participant, "check_pair", pair, measures={"skull_residual_mm": 0.2})
 
         def finish_scan(self, participant, visit, volumes=VOLUMES):
             for step in ("inspect", "skull_strip", "correct_bias", "segment_tissue"):
                 self.record(participant, step, {"visit": visit})
             self.record(participant, "gray_matter_volume", {"visit": visit}, measures=volumes)
+            self.record(participant, "check_scan", {"visit": visit}, measures={"noise_percent": 3.0})
 
         def results(self):
-            return collect_results(plan_study(load_config(content)), ENGINES, "1.2.3")
+            config = load_config(content)
+            return collect_results(plan_study(config), ENGINES, "1.2.3", quality=config.quality)
 
     return Study()
 
@@ -214,3 +217,22 @@ def test_an_unfinished_run_says_how_to_go_on(study, tmp_path):
     study.tree.patient("01")
     write_table(tmp_path, "atrophy", study.results().atrophy)
     assert "run the same command again" in summarize_run(tmp_path)
+
+
+def test_numbers_of_quality_stand_in_their_table_and_are_flagged_beyond_their_limit(study, content):
+    content["quality"]["limits"] = {"noise_percent": {"max": 2.5}}
+    study.tree.patient("01")
+    study.finish("sub-01")
+    results = study.results()
+    assert [row.get("noise_percent") for row in results.quality] == [3.0, 3.0, None]
+    assert results.atrophy[0]["flags"] == "BL:noise_percent_high; M24:noise_percent_high"
+    assert results.atrophy[0]["gm_change_percent"] == -1.5
+
+
+def test_a_check_that_did_not_finish_takes_no_result_away(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    pair = {"baseline": "BL", "followup": "M24"}
+    record_path(study.tree.root.parent / "out", "sub-01", pair, "check_pair").unlink()
+    (row,) = study.results().atrophy
+    assert (row["status"], row["flags"], row["gm_change_percent"]) == ("flagged", "not_checked", -1.5)

@@ -1,0 +1,61 @@
+# What people look at: quality of scans and pairs with their pictures, the trial's question, the report.
+# Nothing here changes a number of atrophy.tsv.
+
+
+rule check_scan:
+    input:
+        t1w=lambda wc: PLAN.t1w(wc.participant, wc.visit),
+        inspect=OUT / "records" / SCAN / "inspect.json",
+        skull_strip=OUT / "records" / SCAN / "skull_strip.json",
+        image=lambda wc: PLAN.scan_record(wc.participant, wc.visit, "image"),
+        segment_tissue=OUT / "records" / SCAN / "segment_tissue.json",
+        gray_matter_volume=OUT / "records" / SCAN / "gray_matter_volume.json",
+    output:
+        record=OUT / "records" / SCAN / "check_scan.json",
+    log:
+        OUT / "logs" / SCAN / "check_scan.log",
+    benchmark:
+        OUT / "benchmarks" / SCAN / "check_scan.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("check_scan"),
+    shell:
+        "python -m pipeline check_scan --participant {wildcards.participant} --visit {wildcards.visit}"
+        " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
+        " --image {input.image:q} --segment-tissue {input.segment_tissue:q}"
+        " --gray-matter-volume {input.gray_matter_volume:q}"
+        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+
+
+rule check_pair:
+    input:
+        unpack(
+            lambda wc: PLAN.pair_records(
+                **wc, steps=["skull_strip", "image", "gray_matter_volume", "check_scan"]
+            )
+        ),
+        align_visits=OUT / "records" / PAIR / "align_visits.json",
+        measure_change=OUT / "records" / PAIR / "measure_change.json",
+    output:
+        record=OUT / "records" / PAIR / "check_pair.json",
+    log:
+        OUT / "logs" / PAIR / "check_pair.log",
+    benchmark:
+        OUT / "benchmarks" / PAIR / "check_pair.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("check_pair"),
+    shell:
+        "python -m pipeline check_pair --participant {wildcards.participant}"
+        " --baseline {wildcards.baseline} --followup {wildcards.followup}"
+        " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
+        " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"
+        " --baseline-gray-matter-volume {input.baseline_gray_matter_volume:q}"
+        " --followup-gray-matter-volume {input.followup_gray_matter_volume:q}"
+        " --baseline-check-scan {input.baseline_check_scan:q} --followup-check-scan {input.followup_check_scan:q}"
+        " --align-visits {input.align_visits:q} --measure-change {input.measure_change:q}"
+        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
