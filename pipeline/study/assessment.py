@@ -27,6 +27,8 @@ class Metric:
     better : {"lower", "higher", "zero", "none"}
         Where good values lie.
     decimals : int
+    relevant : float
+        The smallest distance from the median that can matter: scans of one scanner may be so alike that any is unusual.
     """
 
     name: str
@@ -34,6 +36,7 @@ class Metric:
     unit: str
     better: str
     decimals: int
+    relevant: float = 0.0
 
     def shown(self, value: float) -> str:
         """A value with three significant places or so, and its unit."""
@@ -44,7 +47,7 @@ class Metric:
 def list_metrics() -> list[Metric]:
     """Every number of quality.tsv that can have a limit, in the table's order."""
     return [
-        Metric(name, field["label"], field["unit"], field["better"], field["decimals"])
+        Metric(name, field["label"], field["unit"], field["better"], field["decimals"], field.get("relevant", 0.0))
         for name, field in load_schema("quality")["properties"].items()
         if "better" in field
     ]
@@ -112,9 +115,9 @@ def _unusual(metric: Metric, value: float, values: Sequence[float], outlier_z: f
     if z is None:
         return None
     worse = {"lower": z, "higher": -z, "zero": abs(z)}[metric.better]
-    if worse <= outlier_z:
-        return None
     middle = statistics.median(values)
+    if worse <= outlier_z or abs(value - middle) < metric.relevant:
+        return None
     message = (
         f"{metric.label.capitalize()}: {metric.shown(value)}, unusual in this study (median {metric.shown(middle)}, "
         f"robust z {z:+.1f}, limit {outlier_z:g})."

@@ -44,6 +44,10 @@ def test_the_worst_of_a_study_is_flagged_and_the_best_is_not():
     assert "limit 5" in flag.message
 
 
+def test_what_cannot_matter_is_not_unusual():
+    assert find_flags(scans(3.0, 3.001, 3.002, 3.003, 3.004, 3.005, 3.006, 3.2), {"outlier_z": 5, "limits": {}}) == {}
+
+
 def test_a_small_study_has_nobody_unusual():
     assert find_flags(scans(3.0, 3.1, 3.2, 3.3, 60.0), {"outlier_z": 5, "limits": {}}) == {}
 
