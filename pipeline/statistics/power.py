@@ -1,0 +1,129 @@
+"""How many patients a trial needs, given how exactly change is measured and how much patients differ."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.optimize import brentq
+from statsmodels.stats.power import TTestIndPower, TTestPower
+
+
+@dataclass(frozen=True)
+class Spread:
+    """Why changes per year differ between patients, in percentage points per year.
+
+    `patients` is the standard deviation of true change, `error_points` that of the measurement of one change, in
+    points (not per year).
+    """
+
+    patients: float
+    error_points: float
+
+    def observed(self, years: float) -> float:
+        """Standard deviation of measured change per year in a trial of that length: a longer one dilutes the error.
+
+        Examples
+        --------
+        >>> round(Spread(0.3, 0.4).observed(years=1), 3), round(Spread(0.3, 0.4).observed(years=2), 3)
+        (0.5, 0.361)
+        """
+        return math.hypot(self.patients, self.error_points / years)
+
+
+def split_spread(changes_per_year: np.ndarray, errors_points: np.ndarray, years: np.ndarray) -> Spread:
+    """Take the measurement's part out of the spread of measured changes.
+
+    Parameters
+    ----------
+    changes_per_year : (n,) array-like
+        Percentage points per year.
+    errors_points : (n,) array-like
+        Standard error of each change, points.
+    years : (n,) array-like
+        Interval of each.
+
+    Raises
+    ------
+    ValueError
+        Fewer than three patients.
+    """
+    changes = np.asarray(changes_per_year, dtype=float)
+    if changes.size < 3:
+        raise ValueError(f"{changes.size} patients are too few to tell how much patients differ: 3 are needed")
+    errors = np.asarray(errors_points, dtype=float)
+    measured = float(np.mean((errors / np.asarray(years, dtype=float)) ** 2))
+    return Spread(math.sqrt(max(float(changes.var(ddof=1)) - measured, 0.0)), float(np.sqrt(np.mean(errors**2))))
+
+
+def patients_per_arm(effect: float, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> int:
+    """Patients in each of two equal arms to find a difference `effect` with a two-sided t-test.
+
+    Parameters
+    ----------
+    effect, sd : float
+        Wanted difference of mean change per year and its standard deviation in an arm, both in points per year.
+
+    Raises
+    ------
+    ValueError
+        No effect or no spread.
+
+    Examples
+    --------
+    >>> patients_per_arm(0.5, 1.0)
+    64
+    """
+    if effect == 0 or sd <= 0:
+        raise ValueError("effect and spread must not be zero")
+    size = abs(effect) / sd
+    solver = TTestIndPower()
+    if solver.power(size, 2, alpha) >= power:
+        return 2
+    needed: float = solver.solve_power(effect_size=size, alpha=alpha, power=power)
+    return math.ceil(needed)
+
+
+def detectable_difference(n_per_arm: int, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest difference between two arms that is found with the given power, points per year."""
+    if n_per_arm < 2:
+        raise ValueError("an arm needs two patients")
+    solver = TTestIndPower()
+    return _solve(lambda size: float(solver.power(size, n_per_arm, alpha)), power) * sd
+
+
+def _solve(power_of: Callable[[float], float], power: float) -> float:
+    """Standardized effect that is found with the given power."""
+    high = 0.1
+    while power_of(high) < power:  # far beyond, the non-central t has no numbers
+        high *= 1.5
+    return float(brentq(lambda size: power_of(size) - power, 1e-6, high))
+
+
+def detectable_correlation(n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest correlation with a dose that `n` patients show with the given power.
+
+    From the t-test of a slope: non-centrality ``r / sqrt(1 - r^2) * sqrt(n)`` with n - 2 degrees of freedom.
+
+    Examples
+    --------
+    >>> round(detectable_correlation(12), 2)
+    0.67
+    """
+    if n < 4:
+        raise ValueError("a correlation needs four patients")
+    test = TTestPower()
+    size = _solve(lambda d: float(test.power(d, n, alpha, df=n - 2)), power)
+    return size / math.sqrt(1 + size**2)
+
+
+def detectable_slope(doses: np.ndarray, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest slope over these patients' doses that is found, points per year per unit of dose.
+
+    `sd` is the spread around the line.
+    """
+    doses = np.asarray(doses, dtype=float)
+    r = detectable_correlation(doses.size, alpha=alpha, power=power)
+    return r / math.sqrt(1 - r**2) * sd / float(doses.std())
