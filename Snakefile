@@ -15,6 +15,7 @@ min_version("9.19")
 from pipeline.workflow import (
     check_records,
     choose_stages,
+    begin_run,
     code_of,
     container_image,
     job_environment,
@@ -67,7 +68,7 @@ include: "pipeline/rules/report.smk"
 
 
 onstart:
-    print(PLAN.summary(), file=sys.stderr)
+    begin_run(CONFIG, PLAN)
 
 
 onsuccess:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import argparse
+import errno
 import importlib
 import os
 import sys
+import tempfile
 from collections.abc import Sequence
 
 from pipeline import __version__
@@ -24,6 +26,18 @@ STEPS = {
     "check_scan": "say how good a scan is and draw mask and tissue borders on it",
     "check_pair": "say how well two visits compare and draw them half-way between",
     "aggregate_atrophy": "put the tables together",
+}
+_FREE = "Free some space (results, or temporary files: TMPDIR says where)"
+_PERMIT = "Get the right to write there"
+_MACHINE_FAULTS = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f)",
+    errno.EROFS: _PERMIT,
+    errno.EACCES: _PERMIT,
+    errno.EPERM: _PERMIT,
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+    errno.EIO: "The disk or the network file system does not work: repair it",
 }
 COMMANDS = {
     **{step: (f"pipeline.steps.{step}", text) for step, text in STEPS.items()},
@@ -52,7 +66,21 @@ def main(argv: Sequence[str] | None = None) -> int:
     except PipelineError as error:
         sys.stderr.write(f"{args.command}: {error}\n")
         return 1
+    except OSError as error:
+        if error.errno not in _MACHINE_FAULTS:
+            raise
+        sys.stderr.write(f"{args.command}: {_machine_fault(error)}\n")
+        return 1
     return 0
+
+
+def _machine_fault(error: OSError) -> str:
+    """A sentence for a full disk and its like; nothing is damaged, because files are written whole or not at all."""
+    where = error.filename or tempfile.gettempdir()
+    return (
+        f"{where}: {error.strerror}. {_MACHINE_FAULTS[error.errno or 0]}, then run the same command again: "
+        "what is finished is kept."
+    )
 
 
 def _limit_threads(argv: Sequence[str]) -> None:

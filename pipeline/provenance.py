@@ -17,6 +17,7 @@ from typing import Any
 _PACKAGE = Path(__file__).resolve().parent
 _ROOT_NAME = _PACKAGE.name
 _CHUNK_BYTES = 1 << 20
+_PART = ".part-"
 
 
 def file_sha256(path: Path) -> str:
@@ -41,7 +42,7 @@ def whole_file(path: Path) -> Iterator[Path]:
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     # the name keeps its ending: nibabel and others choose the format by it
-    handle, name = tempfile.mkstemp(prefix=".part-", suffix=f"-{path.name}", dir=path.parent)
+    handle, name = tempfile.mkstemp(prefix=_PART, suffix=f"-{path.name}", dir=path.parent)
     os.close(handle)
     part = Path(name)
     try:
@@ -52,6 +53,12 @@ def whole_file(path: Path) -> Iterator[Path]:
         part.replace(path)
     finally:
         part.unlink(missing_ok=True)
+
+
+def remove_parts(folder: Path) -> None:
+    """Remove what `whole_file` left under a folder where its process was killed; nothing ever reads such files."""
+    for path in folder.rglob(f"{_PART}*"):
+        path.unlink(missing_ok=True)
 
 
 def _umask() -> int:
@@ -100,7 +107,7 @@ def code_fingerprint(*modules: str) -> str:
     """
     parts = [name for name in modules if "/" not in name]
     files = [name for name in modules if "/" in name]
-    lines = [f"{name} {_source_digest(name)}" for name in sorted(_closure(parts))]
+    lines = [f"{name} {_facts(name)[0]}" for name in sorted(_closure(parts))]
     for name in files:
         path = _PACKAGE.parent / name
         lines.append(f"{name} {file_sha256(path) if path.is_file() else 'absent'}")
@@ -116,11 +123,12 @@ def _closure(modules: list[str]) -> set[str]:
         if name in known or _source_path(name) is None:
             continue
         known.add(name)
-        waiting += _imports(name)
+        waiting += _facts(name)[1]
         waiting += [name.rpartition(".")[0]]
     return known
 
 
+@functools.cache
 def _source_path(module: str) -> Path | None:
     """File of a module of this package, None for what is no module of it."""
     first, *rest = module.split(".")
@@ -132,23 +140,16 @@ def _source_path(module: str) -> Path | None:
 
 
 @functools.cache
-def _tree(module: str) -> ast.Module:
+def _facts(module: str) -> tuple[str, tuple[str, ...]]:
+    """Digest of a module, and every name of this package that it imports, wherever in it the import stands."""
     path = _source_path(module)
     if path is None:
         raise ModuleNotFoundError(f"No module {module!r} in {_PACKAGE}")
-    return ast.parse(path.read_text(encoding="utf-8"))
-
-
-def _source_digest(module: str) -> str:
-    return text_sha256(ast.dump(_tree(module)))
-
-
-def _imports(module: str) -> list[str]:
-    """Every name of this package that a module imports, wherever in it the import stands."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
     names: list[str] = []
-    for node in ast.walk(_tree(module)):
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             names += [alias.name for alias in node.names]
         elif isinstance(node, ast.ImportFrom) and node.module and not node.level:
             names += [node.module, *(f"{node.module}.{alias.name}" for alias in node.names)]
-    return [name for name in names if name.split(".")[0] == _ROOT_NAME]
+    return text_sha256(ast.dump(tree)), tuple(name for name in names if name.split(".")[0] == _ROOT_NAME)

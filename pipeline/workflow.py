@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import atexit
 import json
 import shlex
 import subprocess
@@ -16,8 +17,9 @@ import yaml
 from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, code_behind, engine_of, stage_options
 from pipeline.engines.suites import require_programs
 from pipeline.errors import ConfigError, PipelineError, ToolError
-from pipeline.provenance import code_fingerprint
+from pipeline.provenance import code_fingerprint, remove_parts
 from pipeline.records import record_path
+from pipeline.run_lock import lock_folder
 from pipeline.study import results
 from pipeline.study.config import Config, load_config
 from pipeline.study.exclusions import Exclusions
@@ -184,6 +186,24 @@ def container_image(suite: str) -> str:
     """The image with a suite and Graytrace in it, from containers/images.yaml: published, or built at the site."""
     image = _images()[suite]
     return str(image["reference"] or _CONTAINERS / image["local"])
+
+
+def begin_run(config: Config, plan: Plan) -> None:
+    """Take the results' folder for this run, tidy up after one that was killed, and say what is planned.
+
+    Raises
+    ------
+    SystemExit
+        Another run works there, or the folder cannot be written.
+    """
+    try:
+        lock = lock_folder(config.output_dir)
+    except PipelineError as error:
+        sys.exit(f"Graytrace: {error}")
+    atexit.register(lock.release)
+    if lock.is_after_crash:
+        remove_parts(config.output_dir)
+    print(plan.summary(), file=sys.stderr)  # noqa: T201 - Snakemake's own messages go there
 
 
 def summarize_run(config: Config, *, unfinished: bool = False) -> str:

@@ -26,12 +26,14 @@ def package(tmp_path, monkeypatch):
 
     def fingerprint(*names):
         provenance.code_fingerprint.cache_clear()
-        provenance._tree.cache_clear()
+        provenance._facts.cache_clear()
+        provenance._source_path.cache_clear()
         return code_fingerprint(*names)
 
     yield root, fingerprint
     provenance.code_fingerprint.cache_clear()
-    provenance._tree.cache_clear()
+    provenance._facts.cache_clear()
+    provenance._source_path.cache_clear()
 
 
 def test_a_change_in_an_imported_module_changes_the_fingerprint(package):
