@@ -1,7 +1,7 @@
 """One cohort of 2 mm phantoms with many faulty patients, and two runs of it that all tests look at.
 
 `undisturbed` runs the whole cohort at once. `resumed` runs its first patient alone, in another folder, is killed with
-SIGKILL on the way and started again. Both are made once, whatever the number of test processes.
+SIGKILL on the way and started again, by the same command. Both are made once, whatever the number of test processes.
 """
 
 from __future__ import annotations
@@ -186,7 +186,6 @@ def resumed(cohort, shared):
             assert process.poll() is None, (folder / "messages").read_text()
             os.killpg(process.pid, signal.SIGKILL)
             process.wait()
-            finish(folder, config, "--unlock")
             _keep(folder, *finish(folder, config))
     return _load(bids, cohort.with_name("bids-truth"), folder)
 
@@ -216,3 +215,21 @@ def run_workflow(tmp_path):
         return finish(tmp_path / "work", config, *arguments)
 
     return run
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Start Snakemake with results in a folder of the test's own choice: the process and the file of its messages."""
+    running = []
+
+    def begin(name, config, out, *arguments):
+        there = {"study": {**config["study"], "output_dir": str(out)}}
+        process = snakemake(tmp_path / f"work-{name}", there, *arguments)
+        running.append(process)
+        return process, tmp_path / f"work-{name}" / "messages"
+
+    yield begin
+    for process in running:
+        if process.poll() is None:
+            process.kill()
+            process.wait()
