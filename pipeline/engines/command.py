@@ -53,6 +53,7 @@ def run_command(
         find_command(shlex.split(command)[0])
     _prepare(interface, threads)
     with _Deadline(time_limit_hours) as deadline:
+        _check_before_outputs(interface, name, deadline)
         try:
             result = interface.run(cwd=str(cwd.resolve()))
         except (PipelineError, MemoryError):
@@ -60,10 +61,21 @@ def run_command(
         except Exception as error:  # OSError, ValueError, TraitError, RuntimeError …: as the interface's author liked
             deadline.check(name, str(error))
             raise _translate(error, name) from error
-    said = "\n".join(filter(None, (getattr(result.runtime, part, "") or "" for part in ("stdout", "stderr"))))
-    deadline.check(name, said)
-    _check_exit(result.runtime, name, said)
     return dict(result.outputs.get())
+
+
+def _check_before_outputs(interface: Any, name: str, deadline: _Deadline) -> None:
+    """Have the exit code looked at before outputs are looked for: a missing file would hide why it is missing."""
+    start = interface._run_interface  # noqa: SLF001 - the one place between a tool's end and nipype's look at its files
+
+    def run_and_check(runtime: Any, *args: Any, **options: Any) -> Any:
+        ended = start(runtime, *args, **options)
+        said = "\n".join(filter(None, (getattr(ended, part, "") or "" for part in ("stdout", "stderr"))))
+        deadline.check(name, said)
+        _check_exit(ended, name, said)
+        return ended
+
+    interface._run_interface = run_and_check  # noqa: SLF001
 
 
 def _prepare(interface: Any, threads: int) -> None:

@@ -19,6 +19,7 @@ from pipeline.errors import ToolError
 from pipeline.provenance import package_version
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
+_SHEBANG_BYTES = 512
 _ASK_SECONDS = 60.0  # a program on a slow network disk; it only has to say its version
 
 
@@ -83,27 +84,40 @@ def freesurfer_version() -> str | None:
 def ants_version() -> str | None:
     """Version that ``antsRegistration --version`` tells."""
     program = shutil.which("antsRegistration")
+    said = _ask([program, "--version"]) if program else ""
+    return first_version(" ".join(line for line in said.splitlines() if "version" in line.lower()))
+
+
+def deepbet_version() -> str | None:
+    """Version of the Python package deepbet, here or in the environment that its program belongs to."""
+    version = package_version("deepbet")
+    if version != "unknown":
+        return version
+    program = shutil.which("deepbet-cli")
     if program is None:
         return None
+    with Path(program).open("rb") as file:
+        python = file.readline(_SHEBANG_BYTES).decode(errors="replace").removeprefix("#!").strip()
+    if not Path(python).is_file():
+        return None
+    return first_version(_ask([python, "-c", "from importlib import metadata; print(metadata.version('deepbet'))"]))
+
+
+def _ask(command: Sequence[str]) -> str:
+    """What a program answers; nothing where it does not."""
+    environment = {name: value for name, value in os.environ.items() if name != "PYTHONPATH"}
     try:
-        asked = subprocess.run(  # noqa: S603 - the program found on PATH, no shell
-            [program, "--version"],
+        asked = subprocess.run(  # noqa: S603 - a program found on PATH, no shell
+            command,
             capture_output=True,
             text=True,
             check=False,
             timeout=_ASK_SECONDS,
-            env={**os.environ, **QUIET},
+            env={**environment, **QUIET},
         )
     except (OSError, subprocess.SubprocessError):
-        return None
-    lines = [line for line in asked.stdout.splitlines() if "version" in line.lower()]
-    return first_version(" ".join(lines))
-
-
-def deepbet_version() -> str | None:
-    """Version of the Python package deepbet."""
-    version = package_version("deepbet")
-    return None if version == "unknown" else version
+        return ""
+    return asked.stdout
 
 
 SUITES: Mapping[str, Suite] = {

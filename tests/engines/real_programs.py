@@ -1,0 +1,25 @@
+"""Which engines' programs this machine has."""
+
+import shutil
+
+from pipeline.engines.registry import STAGES, TASKS
+
+
+def present(task):
+    """Engines with programs of their own, all on PATH."""
+    return [
+        name
+        for name, engine in TASKS[task].engines.items()
+        if engine.commands and all(map(shutil.which, engine.commands))
+    ]
+
+
+def absent_line():
+    """One line that names the engines whose real programs were not tried."""
+    absent = [
+        f"{name} ({engine.commands[0]})"
+        for task in STAGES
+        for name, engine in TASKS[task].engines.items()
+        if engine.commands and name not in present(task)
+    ]
+    return f"Not on this machine, so only stand-ins were tried: {', '.join(absent)}." if absent else ""

@@ -1,0 +1,232 @@
+"""Every engine with stand-ins for its programs: what it makes of a success, and that nothing wrong becomes a result."""
+
+import os
+import shutil
+import time
+
+import fake_programs
+import nibabel as nib
+import numpy as np
+import pytest
+
+from pipeline.engines import suites
+from pipeline.engines.freesurfer.synthseg import LABELS
+from pipeline.engines.registry import TASKS, engine_of
+from pipeline.engines.runner import run_task
+from pipeline.errors import ToolError
+
+ENGINES = [
+    (task, name) for task, content in TASKS.items() for name, engine in content.engines.items() if engine.commands
+]
+IMAGES = [(task, name) for task, name in ENGINES if task != "change"]
+HOURS = 0.8 / 3600
+
+
+@pytest.fixture(scope="session")
+def prepared(tmp_path_factory):
+    root = tmp_path_factory.mktemp("prepared")
+    fake_programs.prepare(root, LABELS)
+    return root
+
+
+@pytest.fixture
+def call(prepared, tmp_path, monkeypatch):
+    """Run an engine on a small scan; its programs follow a mode."""
+    folder = tmp_path / "bin"
+    for variable, file, text in (
+        ("FSLDIR", "etc/fslversion", "6.0.7.4\n"),
+        ("FREESURFER_HOME", "build-stamp.txt", "freesurfer-linux-ubuntu22_x86_64-7.4.1-20230614-7eb8460\n"),
+    ):
+        path = tmp_path / variable / file
+        path.parent.mkdir(parents=True)
+        path.write_text(text)
+        monkeypatch.setenv(variable, str(tmp_path / variable))
+    monkeypatch.delenv("SUBJECTS_DIR", raising=False)
+    monkeypatch.setattr(suites, "package_version", lambda _name: "1.0.2")
+    monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
+    monkeypatch.setenv("FAKE", str(prepared))
+    scan = {name: prepared / "succeed" / f"{name}.nii.gz" for name in ("image", "mask", "wide_mask")}
+    inputs = {
+        "in_file": scan["image"],
+        "brain_mask": scan["mask"],
+        "intracranial_mask": scan["wide_mask"],
+        "baseline_file": scan["image"],
+        "followup_file": scan["image"],
+        "template": scan["image"],
+        "template_brain_probability": scan["mask"],
+    }
+
+    def run(task, name, mode="succeed", **options):
+        monkeypatch.setenv("FAKE_MODE", mode)
+        engine = engine_of(task, name)
+        fake_programs.install(folder, engine.commands)
+        cwd = tmp_path / "job"
+        shutil.rmtree(cwd, ignore_errors=True)
+        cwd.mkdir()
+        return run_task(TASKS[task], engine, {**inputs, **options}, cwd=cwd, threads=1)
+
+    yield run
+    os.environ.pop("SUBJECTS_DIR", None)
+
+
+def failure(call, task, name, mode, **options):
+    with pytest.raises(ToolError) as caught:
+        call(task, name, mode, **options)
+    return caught.value
+
+
+@pytest.mark.parametrize(("task", "name"), ENGINES)
+def test_a_tool_that_works_gives_what_the_stage_wants_whatever_it_says_on_stderr(call, task, name):
+    engine = engine_of(task, name)
+    result = call(task, name)
+    assert set(result.images) >= set(TASKS[task].images) - set(engine.without)
+    assert result.tool_versions[suites.SUITES[engine.suite].title] in {"6.0.7.4", "2.5.4", "7.4.1", "1.0.2"}
+
+
+@pytest.mark.parametrize(("task", "name"), ENGINES)
+def test_a_tool_that_fails_gives_no_result_although_its_files_are_there(call, task, name):
+    error = failure(call, task, name, "fail")
+    assert "exit code 3" in str(error)
+    assert "the last words" in str(error)
+    assert not error.about_data
+
+
+@pytest.mark.parametrize(("task", "name"), ENGINES)
+def test_a_tool_that_is_killed_says_memory(call, task, name):
+    error = failure(call, task, name, "killed")
+    assert error.code == "tool_killed"
+    assert "memory" in str(error)
+    assert not error.about_data
+
+
+@pytest.mark.parametrize(("task", "name"), ENGINES)
+def test_a_tool_that_writes_nothing_failed(call, task, name):
+    error = failure(call, task, name, "nothing")
+    assert error.code == "output_missing"
+    assert not error.about_data
+
+
+@pytest.mark.parametrize(("task", "name"), ENGINES)
+def test_a_tool_that_hangs_is_ended_with_everything_that_it_started(call, task, name):
+    start = time.monotonic()
+    error = failure(call, task, name, "hang", time_limit_hours=HOURS)
+    assert error.code == "tool_time_limit"
+    assert "time_limit_hours" in str(error)
+    assert time.monotonic() - start < 30
+
+
+@pytest.mark.parametrize(("task", "name"), ENGINES)
+def test_half_a_file_is_no_result(call, task, name):
+    error = failure(call, task, name, "half")
+    assert error.code == "output_damaged"
+    assert not error.about_data
+
+
+@pytest.mark.parametrize(("task", "name"), IMAGES)
+def test_an_image_on_another_grid_is_no_result(call, task, name):
+    error = failure(call, task, name, "grid")
+    assert error.code == "output_grid"
+    assert not error.about_data
+
+
+@pytest.mark.parametrize(("task", "name"), IMAGES)
+def test_an_image_that_is_not_finite_or_empty_is_about_the_data(call, task, name):
+    assert failure(call, task, name, "nan").code == "output_not_finite"
+    error = failure(call, task, name, "empty")
+    assert error.code == "output_empty"
+    assert error.about_data
+
+
+@pytest.mark.parametrize("name", ["fsl", "freesurfer"])
+def test_a_report_without_numbers_is_no_result(call, name):
+    for mode in ("nan", "empty"):
+        assert failure(call, "change", name, mode).code in {"output_damaged", "output_not_finite", "output_empty"}
+
+
+@pytest.mark.parametrize(("task", "name"), ENGINES)
+def test_a_tool_that_is_absent_is_named_with_what_to_do(call, task, name, monkeypatch):
+    monkeypatch.setattr(fake_programs, "install", lambda *_: None)
+    error = failure(call, task, name, "succeed")
+    assert error.code == "tool_absent"
+    assert f"{engine_of(task, name).commands[0]} is not installed" in str(error)
+    assert "install" in str(error)
+
+
+def read(path):
+    return np.asarray(nib.load(path).dataobj)
+
+
+def test_fasts_classes_are_told_by_the_names_of_its_files(call, prepared):
+    images = call("segmentation", "fsl").images
+    for number, trait in enumerate(("csf_fraction", "gm_fraction", "wm_fraction")):
+        np.testing.assert_array_equal(read(images[trait]), read(prepared / "succeed" / f"pve_{number}.nii.gz"))
+
+
+def test_atropos_classes_are_told_by_their_brightness_not_by_their_number(call, prepared):
+    images = call("segmentation", "ants").images  # the stand-in writes GM, WM, CSF in this order
+    for number, trait in enumerate(("csf_fraction", "gm_fraction", "wm_fraction")):
+        np.testing.assert_array_equal(read(images[trait]), read(prepared / "succeed" / f"pve_{number}.nii.gz"))
+
+
+def test_synthsegs_posteriors_come_back_to_the_scans_grid(call):
+    result = call("segmentation", "freesurfer")
+    total = sum(read(result.images[name]) for name in ("gm_fraction", "wm_fraction", "csf_fraction"))
+    assert total.shape == fake_programs.SHAPE
+    np.testing.assert_allclose(total[3:-3, 3:-3, 3:-3], 1, atol=1e-5)
+    deep, gray = read(result.images["subcortical_gm_fraction"]), read(result.images["gm_fraction"])
+    assert (deep <= gray + 1e-6).all()
+    assert result.measures["synthseg_icv_ml"] == pytest.approx(1500.1235)
+
+
+def test_samsegs_structures_add_up_to_tissues(call, prepared):
+    result = call("segmentation", "samseg")
+    csf, gm, wm = (read(prepared / "succeed" / f"pve_{number}.nii.gz") for number in range(3))
+    np.testing.assert_allclose(read(result.images["wm_fraction"]), wm, atol=1e-6)
+    np.testing.assert_allclose(read(result.images["csf_fraction"]), csf, atol=1e-6)
+    np.testing.assert_allclose(read(result.images["gm_fraction"]), np.minimum(1.25 * gm, 1), atol=1e-6)
+    np.testing.assert_allclose(read(result.images["subcortical_gm_fraction"]), gm / 4, atol=1e-6)
+
+
+def test_synthstrip_gives_brain_and_intracranial_space(call):
+    result = call("skull_strip", "freesurfer")
+    brain, intracranial = (read(result.images[name]) for name in ("brain_mask", "intracranial_mask"))
+    assert (intracranial >= brain).all()
+    assert intracranial.sum() > brain.sum()
+    assert result.measures == {"has_intracranial_volume": True}
+
+
+@pytest.mark.parametrize("name", ["fsl", "ants"])
+def test_a_tool_that_finds_only_the_brain_says_that_it_knows_no_intracranial_volume(call, name):
+    result = call("skull_strip", name)
+    brain, intracranial = (read(result.images[trait]) for trait in ("brain_mask", "intracranial_mask"))
+    assert (intracranial >= brain).all()
+    assert result.measures == {"has_intracranial_volume": False}
+
+
+def test_siena_tells_the_whole_brain_and_nothing_of_gray_matter(call):
+    assert call("change", "fsl").measures == {
+        "brain_change_percent": -0.684792,
+        "siena_forward_percent": -0.675195,
+        "siena_backward_percent": 0.694389,
+    }
+
+
+def test_samsegs_change_is_that_of_its_volumes(call):
+    measures = call("change", "freesurfer").measures
+    before, after = fake_programs.BASELINE_ML, fake_programs.FOLLOWUP_ML
+    gray = [visit["Cerebral-Cortex"] + visit["Thalamus"] for visit in (before, after)]
+    assert measures["gm_change_percent"] == pytest.approx(100 * (gray[1] / gray[0] - 1))
+    assert measures["deep_gm_change_percent"] == pytest.approx(100 * (6.5 / 7 - 1))
+    assert measures["wm_change_percent"] == pytest.approx(100 * (218 / 220 - 1))
+
+
+def test_options_of_the_configuration_reach_the_program(call, tmp_path):
+    program = tmp_path / "bin" / "bet"
+    real = dict(fake_programs.PROGRAMS)
+    fake_programs.PROGRAMS["bet"] = 'echo "$@" > arguments; ' + real["bet"]
+    try:
+        call("skull_strip", "fsl", bet_fraction=0.35)
+    finally:
+        fake_programs.PROGRAMS.update(real)
+    assert program.exists()
+    assert "-f 0.35" in (tmp_path / "job" / "arguments").read_text()

@@ -1,0 +1,39 @@
+"""The real tools on a phantom head of 2 mm, where this machine has them; one line at the end names the others."""
+
+import pytest
+from real_programs import present
+
+from pipeline.engines.registry import STAGES, TASKS
+from pipeline.engines.runner import run_task
+from pipeline.images.reading import read_volume
+from pipeline.phantoms.cohort import draw_patients, write_cohort
+
+HOURS = 0.2
+# a phantom is no head: wide limits that a result on another scale or of nothing does not meet
+ML = {"brain_mask": (700, 2200), "gm_fraction": (300, 1200)}
+
+
+@pytest.fixture(scope="session")
+def head(tmp_path_factory):
+    bids = tmp_path_factory.mktemp("head") / "bids"
+    write_cohort(bids, draw_patients(1), voxel_mm=2.0)
+    scans = {visit: next(bids.glob(f"sub-*/ses-{visit}/anat/*_T1w.nii.gz")) for visit in ("BL", "M24")}
+    folder = tmp_path_factory.mktemp("masks")
+    masks = run_task(
+        TASKS["skull_strip"], TASKS["skull_strip"].engines["embedded"], {"in_file": scans["BL"]}, cwd=folder, threads=1
+    )
+    return {"in_file": scans["BL"], "baseline_file": scans["BL"], "followup_file": scans["M24"], **masks.images}
+
+
+@pytest.mark.tool
+@pytest.mark.parametrize(("task", "name"), [(task, name) for task in STAGES for name in present(task)])
+def test_a_real_tool_measures_a_phantom(task, name, head, tmp_path):
+    engine = TASKS[task].engines[name]
+    if engine.needs:
+        pytest.skip(f"{name} needs {', '.join(engine.needs)}, which no test can bring")
+    result = run_task(TASKS[task], engine, {**head, "time_limit_hours": HOURS}, cwd=tmp_path, threads=1)
+    for trait in ML.keys() & result.images.keys():
+        volume = read_volume(result.images[trait])
+        assert ML[trait][0] < volume.data.sum() * 0.008 < ML[trait][1], trait
+    if task == "change":
+        assert -5 < result.measures["brain_change_percent"] < 5
