@@ -41,6 +41,7 @@ _MACHINE_FAULTS = {
 }
 COMMANDS = {
     **{step: (f"pipeline.steps.{step}", text) for step, text in STEPS.items()},
+    "compare": ("pipeline.comparison.command", "set several engines side by side on the same patients"),
     "phantom": ("pipeline.phantoms.command", "make a data set of phantom heads with known change"),
     "truth": ("pipeline.phantoms.truth", "set what was measured on phantoms beside what is true"),
 }

@@ -1,0 +1,1 @@
+"""Several engines on the same patients, side by side."""
