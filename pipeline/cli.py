@@ -50,6 +50,13 @@ COMMANDS = {
 def main(argv: Sequence[str] | None = None) -> int:
     """Run one sub-command; the exit code is 0 unless something broke."""
     argv = sys.argv[1:] if argv is None else list(argv)
+    wanted = os.environ.get("GRAYTRACE_VERSION", __version__)
+    if wanted != __version__:
+        sys.stderr.write(
+            f"This is Graytrace {__version__}, but the workflow that called it is {wanted}. In a container: build the "
+            "image again from this checkout (containers/README.md).\n"
+        )
+        return 1
     chosen = next((word for word in argv if not word.startswith("-")), None)
     _limit_threads(argv)
     parser = argparse.ArgumentParser(prog="graytrace", description="Gray-matter loss between two MRI visits.")

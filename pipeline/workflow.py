@@ -14,6 +14,7 @@ from typing import Any
 
 import yaml
 
+from pipeline import __version__
 from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, code_behind, engine_of, stage_options
 from pipeline.engines.suites import require_programs
 from pipeline.errors import ConfigError, PipelineError, ToolError
@@ -90,10 +91,14 @@ def check_records(plan: Plan) -> list[str]:
 
 
 def job_environment(project: Path | str) -> str:
-    """Shell text before each job: outside a container, this Snakemake's Python and this checkout's package."""
+    """Shell text before each job: outside a container, this Snakemake's Python and this checkout's package.
+
+    In a container its own Python and package count; the version to expect goes with the job, and the command compares.
+    """
     bin_dir, root = shlex.quote(str(Path(sys.executable).parent)), shlex.quote(str(project))
     inside = '[ -n "${APPTAINER_CONTAINER:-}${SINGULARITY_CONTAINER:-}" ]'
-    text = f"{inside} || export PATH={bin_dir}:$PATH PYTHONPATH={root}; "
+    ours = f"export PATH={bin_dir}:$PATH PYTHONPATH={root}"
+    text = f"export GRAYTRACE_VERSION={__version__}; if {inside}; then unset PYTHONPATH; else {ours}; fi; "
     return text.replace("{", "{{").replace("}", "}}")  # Snakemake fills in what stands in single braces
 
 
@@ -160,6 +165,11 @@ def _check_stage(stage: str, name: str, *, contained: bool) -> None:
     """Make sure that a stage's tools are there: as an image with ``--sdm apptainer``, on PATH otherwise."""
     suite = engine_of(stage, name).suite
     if contained:
+        if not _has_image(suite):
+            raise ConfigError(
+                f"engines.{stage}: {name} has no image in containers/images.yaml: give it a reference there, or run "
+                "without --sdm apptainer."
+            )
         image = container_image(suite)
         if "://" not in image and not Path(image).is_file():
             raise ConfigError(
@@ -170,10 +180,10 @@ def _check_stage(stage: str, name: str, *, contained: bool) -> None:
         try:
             require_programs(suite, engine_of(stage, name).commands)
         except ToolError as error:
-            raise ConfigError(
-                f"engines.{stage}: {name}: {error}\nOr use its container: build containers/{_images()[suite]['local']} "
-                "and call snakemake with --sdm apptainer (see containers/README.md)."
-            ) from error
+            image = f"\nOr use its container: build containers/{_images()[suite]['local']} and call snakemake with "
+            image += "--sdm apptainer (see containers/README.md)."
+            message = f"engines.{stage}: {name}: {error}{image if _has_image(suite) else ''}"
+            raise ConfigError(message) from error
 
 
 def _images() -> Mapping[str, Mapping[str, Any]]:
@@ -182,9 +192,17 @@ def _images() -> Mapping[str, Mapping[str, Any]]:
     return content
 
 
-def container_image(suite: str) -> str:
-    """The image with a suite and Graytrace in it, from containers/images.yaml: published, or built at the site."""
+def _has_image(suite: str) -> bool:
     image = _images()[suite]
+    return bool(image["reference"] or image["local"])
+
+
+def container_image(suite: str) -> str:
+    """The image with a suite and Graytrace in it, from containers/images.yaml: published, or built at the site.
+
+    A suite without an image has the embedded one here, which nobody enters: `choose_stages` refuses it before.
+    """
+    image = _images()[suite if _has_image(suite) else EMBEDDED]
     return str(image["reference"] or _CONTAINERS / image["local"])
 
 

@@ -1,5 +1,6 @@
 """Is a tool there, in a version that we know how to call."""
 
+from pathlib import Path
 from types import SimpleNamespace
 
 import pytest
@@ -8,6 +9,8 @@ from pipeline import workflow
 from pipeline.engines.registry import STAGES, TASKS
 from pipeline.engines.suites import ants_version, first_version, fsl_version, require_programs, version_key
 from pipeline.errors import ToolError
+
+PROJECT = Path(workflow.__file__).parents[1]
 
 
 @pytest.fixture
@@ -108,13 +111,21 @@ def test_with_containers_the_image_is_looked_for_not_the_tool(tmp_path, monkeypa
     assert workflow.choose_stages(config, run)[2].engine == "fsl"
 
 
+def test_a_suite_without_an_image_is_refused_with_containers(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    config, run = study(methods=["apptainer"], skull_strip="deepbet")
+    with pytest.raises(SystemExit, match="deepbet has no image"):
+        workflow.choose_stages(config, run)
+
+
 def test_every_suite_has_an_image_with_a_licence():
     images = workflow._images()
     used = {engine.suite for task in TASKS.values() for engine in task.engines.values()}
     assert set(images) == used
     for suite, image in images.items():
         assert image["licence"], suite
-        assert image["reference"] or image["local"], suite
+        assert image["recipe"] is None or (PROJECT / image["recipe"]).is_file(), suite
+        assert (image["local"] is None) == (image["recipe"] is None), suite
 
 
 def test_memory_is_the_rules_own_unless_the_engine_says_more():

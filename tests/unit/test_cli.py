@@ -31,3 +31,9 @@ def test_threads_are_set_before_numerical_libraries_load(monkeypatch):
         monkeypatch.setenv(name, "7")
     cli._limit_threads(["inspect", "--threads", "2"])
     assert os.environ["OMP_NUM_THREADS"] == os.environ["ITK_GLOBAL_DEFAULT_NUMBER_OF_THREADS"] == "2"
+
+
+def test_another_version_in_a_container_is_refused(monkeypatch, capsys):
+    monkeypatch.setenv("GRAYTRACE_VERSION", "0.0.0")
+    assert cli.main(["scan_table", "--config", "{}"]) == 1
+    assert "the workflow that called it is 0.0.0" in capsys.readouterr().err

@@ -23,11 +23,6 @@ def test_the_citation_names_this_version():
     assert f"\nversion: {pipeline.__version__}\n" in _text("CITATION.cff")
 
 
-@pytest.mark.parametrize("recipe", ["Dockerfile", "graytrace.def"])
-def test_the_container_names_this_version(recipe):
-    assert re.search(rf"image\.version\W+{re.escape(pipeline.__version__)}\b", _text(f"containers/embedded/{recipe}"))
-
-
 def test_the_outputs_page_explains_every_column_of_the_result():
     page = _text("docs/outputs.md")
     assert [name for name in _schema("atrophy")["properties"] if name not in page] == []
