@@ -45,7 +45,7 @@ bench: install
 
 # One version of each package for every Python that is supported: the same input shall give the same number.
 lock: install
-	for list in runtime dev; do \
+	for list in runtime dev cluster; do \
 	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 	    --no-header --output-file requirements/$$list.txt requirements/$$list.in || exit 1; \
 	done

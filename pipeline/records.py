@@ -72,6 +72,8 @@ class Record:
         """
         output = self.outputs[name]
         path = output_dir / output.path
+        if not path.resolve().is_relative_to(output_dir.resolve()):
+            raise PipelineError(f"{path} is outside of {output_dir}: the record of {self.step} was changed.")
         if not path.is_file() or file_sha256(path) != output.sha256:
             record = record_path(output_dir, self.participant_id, self.visits, self.step)
             raise PipelineError(

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import math
+import struct
 import zlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -24,6 +27,8 @@ MIN_FOREGROUND_ML = 100.0  # less than a tenth of a small brain
 MAX_NOT_FINITE_FRACTION = 1e-3  # some slices' worth of division by zero in a tool before us; more is damage
 MAX_NEGATIVE_FRACTION = 0.2  # interpolation rings below zero in air; more means standardized intensities
 THICK_SLICE_MM = 2.0
+_NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540
+MAX_OFFSET_BYTES = 2**24  # what stands in front of the voxels: header and extensions of some kB
 
 
 @dataclass(frozen=True)
@@ -65,8 +70,9 @@ def read_volume(path: Path) -> Volume:
     ImageError
         ``unreadable``, ``truncated`` or ``not_3d``.
     """
-    image = _open(path)
-    data = _data(image, path)
+    with np.errstate(all="ignore"):  # a damaged header's numbers overflow; what comes of it is looked at
+        image = _open(path)
+        data = _data(image, path)
     if data.ndim != 3:
         raise ImageError("not_3d", f"{path.name} has shape {image.shape}: expected three axes.")
     return Volume(data, np.asarray(image.affine, dtype=float))
@@ -103,11 +109,12 @@ def read_scan(path: Path) -> Scan:
         With a code and a sentence: ``unreadable``, ``truncated``, ``not_3d``, ``too_large``, ``too_small``,
         ``not_finite``, ``negative``, ``empty``, ``header_contradiction``, ``header_invalid``.
     """
-    image = _open(path)
-    shape = _check_shape(image.shape)
-    voxel_to_ras, flags = choose_affine(image.header, shape)
-    _check_sizes(shape, voxel_to_ras)
-    data = _data(image, path).reshape(shape)
+    with np.errstate(all="ignore"):  # as above
+        image = _open(path)
+        shape = _check_shape(image.shape)
+        voxel_to_ras, flags = choose_affine(image.header, shape)
+        _check_sizes(shape, voxel_to_ras)
+        data = _data(image, path).reshape(shape)
     data, intensity_flags = _repair_intensities(data)
     flags += intensity_flags
     _check_foreground(data, voxel_to_ras)
@@ -124,7 +131,10 @@ def _open(path: Path) -> nib.Nifti1Image:
     if path.stat().st_size == 0:
         raise ImageError("unreadable", f"{path.name} is an empty file.")
     try:
+        _refuse_giants(path)
         image = nib.load(path)
+    except ImageError:
+        raise
     except (EOFError, zlib.error) as error:
         raise ImageError("truncated", f"{path.name} ends within its header ({error}). Copy it again.") from error
     except Exception as error:  # nibabel raises whatever its readers meet
@@ -137,10 +147,40 @@ def _open(path: Path) -> nib.Nifti1Image:
     return image
 
 
+def _refuse_giants(path: Path) -> None:
+    """Refuse by its first bytes what would fill memory or never end: a small compressed file can claim anything."""
+    with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
+        head = file.read(_NIFTI2_BYTES)
+    for order in "<>":
+        if head[:4] == struct.pack(f"{order}i", _NIFTI1_BYTES) and len(head) >= _NIFTI1_BYTES:
+            sides = struct.unpack_from(f"{order}8h", head, 40)[1:4]
+            (offset,) = struct.unpack_from(f"{order}f", head, 108)
+        elif head[:4] == struct.pack(f"{order}i", _NIFTI2_BYTES) and len(head) >= _NIFTI2_BYTES:
+            sides = struct.unpack_from(f"{order}8q", head, 16)[1:4]
+            (offset,) = struct.unpack_from(f"{order}q", head, 168)
+        else:
+            continue
+        if min(sides) < 0:
+            raise ImageError("unreadable", f"{path.name} has shape {tuple(sides)}: it is damaged.")
+        if not 0 <= offset <= MAX_OFFSET_BYTES:
+            raise ImageError("unreadable", f"{path.name} says that its voxels begin at byte {offset:g}: it is damaged.")
+        _check_sides(sides)
+
+
+def _check_sides(sides: Sequence[int]) -> None:
+    if max(sides) > MAX_SIDE or math.prod(map(float, sides)) > MAX_VOXELS:
+        raise ImageError(
+            "too_large",
+            f"The image has shape {tuple(sides)}: more than {MAX_VOXELS} voxels or {MAX_SIDE} along an axis.",
+        )
+
+
 def _data(image: nib.Nifti1Image, path: Path) -> np.ndarray:
+    if math.prod(map(float, image.shape)) > MAX_VOXELS:
+        raise ImageError("too_large", f"{path.name} has shape {image.shape}: more than {MAX_VOXELS} voxels.")
     try:
         return np.asarray(image.dataobj, dtype=np.float32)
-    except (EOFError, OSError, ValueError, zlib.error, gzip.BadGzipFile) as error:
+    except (EOFError, OSError, ValueError, OverflowError, zlib.error, gzip.BadGzipFile) as error:
         raise ImageError(
             "truncated", f"{path.name} is damaged or ends too early: {_first_line(error)}. Copy it again."
         ) from error
@@ -158,10 +198,7 @@ def _check_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
             f"The scan has shape {tuple(map(int, shape))}: expected one 3D volume. Choose one or average them first.",
         )
     sides = (int(shape[0]), int(shape[1]), int(shape[2]))
-    if max(sides) > MAX_SIDE or np.prod(sides, dtype=float) > MAX_VOXELS:
-        raise ImageError(
-            "too_large", f"The scan has shape {sides}: more than {MAX_VOXELS} voxels or {MAX_SIDE} along an axis."
-        )
+    _check_sides(sides)
     return sides
 
 

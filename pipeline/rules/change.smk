@@ -16,7 +16,7 @@ rule align_visits:
         OUT / "benchmarks" / PAIR / "align_visits.tsv"
     threads: 1
     resources:
-        mem_mb=1400,
+        mem_mb=lambda wc, attempt: 1400 * attempt,
     params:
         code=code_of("align_visits", "alignment"),
     shell:
@@ -46,7 +46,7 @@ rule measure_change:
         CHANGE.container
     threads: 2
     resources:
-        mem_mb=CHANGE.mem_mb(2000),
+        mem_mb=lambda wc, attempt: CHANGE.mem_mb(2000) * attempt,
     params:
         code=code_of("measure_change", "change", CHANGE.engine),
         engine=CHANGE.engine,

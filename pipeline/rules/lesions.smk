@@ -14,7 +14,7 @@ rule fill_lesions:
         OUT / "benchmarks" / SCAN / "fill_lesions.tsv"
     threads: 1
     resources:
-        mem_mb=1100,
+        mem_mb=lambda wc, attempt: 1100 * attempt,
     params:
         code=code_of("fill_lesions", "lesion_filling"),
     shell:

@@ -18,7 +18,7 @@ rule check_scan:
         OUT / "benchmarks" / SCAN / "check_scan.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wc, attempt: 1000 * attempt,
     params:
         code=code_of("check_scan"),
     shell:
@@ -33,7 +33,8 @@ rule check_pair:
     input:
         unpack(
             lambda wc: PLAN.pair_records(
-                **wc, steps=["skull_strip", "image", "gray_matter_volume", "check_scan"]
+                **wc,
+                steps=["skull_strip", "image", "gray_matter_volume", "check_scan"],
             )
         ),
         align_visits=OUT / "records" / PAIR / "align_visits.json",
@@ -46,7 +47,7 @@ rule check_pair:
         OUT / "benchmarks" / PAIR / "check_pair.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wc, attempt: 1000 * attempt,
     params:
         code=code_of("check_pair"),
     shell:

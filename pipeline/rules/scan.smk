@@ -14,7 +14,7 @@ rule inspect:
         OUT / "benchmarks" / SCAN / "inspect.tsv"
     threads: 1
     resources:
-        mem_mb=500,
+        mem_mb=lambda wc, attempt: 500 * attempt,
     params:
         code=code_of("inspect"),
     shell:
@@ -36,7 +36,7 @@ rule skull_strip:
         SKULL_STRIP.container
     threads: 1
     resources:
-        mem_mb=SKULL_STRIP.mem_mb(2200),
+        mem_mb=lambda wc, attempt: SKULL_STRIP.mem_mb(2200) * attempt,
     params:
         code=code_of("skull_strip", "skull_strip", SKULL_STRIP.engine),
         engine=SKULL_STRIP.engine,
@@ -60,7 +60,7 @@ rule correct_bias:
         OUT / "benchmarks" / SCAN / "correct_bias.tsv"
     threads: 1
     resources:
-        mem_mb=1000,
+        mem_mb=lambda wc, attempt: 1000 * attempt,
     params:
         code=code_of("correct_bias", "bias_correction"),
     shell:

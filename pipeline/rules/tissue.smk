@@ -15,7 +15,7 @@ rule segment_tissue:
         SEGMENTATION.container
     threads: 1
     resources:
-        mem_mb=SEGMENTATION.mem_mb(2200),
+        mem_mb=lambda wc, attempt: SEGMENTATION.mem_mb(2200) * attempt,
     params:
         code=code_of("segment_tissue", "segmentation", SEGMENTATION.engine),
         engine=SEGMENTATION.engine,
@@ -39,7 +39,7 @@ rule gray_matter_volume:
         OUT / "benchmarks" / SCAN / "gray_matter_volume.tsv"
     threads: 1
     resources:
-        mem_mb=800,
+        mem_mb=lambda wc, attempt: 800 * attempt,
     params:
         code=code_of("gray_matter_volume"),
     shell:

@@ -171,7 +171,9 @@ def _fail(job: Job, reason: Reason, outputs: Mapping[str, Path]) -> None:
 
 
 def _publish(source: Path, target: Path, output_dir: Path) -> Output:
-    """Put a finished file in its place, whole."""
+    """Put a finished file in its place, whole; a link that leads out of the folder of results is not followed."""
+    if not target.parent.resolve().is_relative_to(output_dir.resolve()):
+        raise PipelineError(f"{target.parent} leads out of {output_dir}: remove that link and run again.")
     with whole_file(target) as part:
         shutil.copyfile(source, part)
     return Output(str(target.relative_to(output_dir)), file_sha256(target))

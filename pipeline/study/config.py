@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 import json
+import reprlib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -18,6 +19,7 @@ from pipeline.errors import ConfigError
 SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
+_MAX_MESSAGE = 300
 Window = tuple[float, float]
 # sections with the options of engines other than our own, and which of them are paths
 SUITE_PATHS: Mapping[str, tuple[str, ...]] = {
@@ -137,9 +139,9 @@ def read_config(path: Path) -> dict[str, Any]:
         The file cannot be read or is no mapping.
     """
     try:
-        if path.stat().st_size > MAX_CONFIG_BYTES:
-            raise ConfigError(f"{path} is {path.stat().st_size} bytes large: that is no configuration file.")
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = _parse(path)
+    except ConfigError:
+        raise
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise ConfigError(f"{path} cannot be read as a configuration file: {error}") from error
     if content is None:
@@ -147,6 +149,17 @@ def read_config(path: Path) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected keys such as study and engines, got {type(content).__name__}.")
     return content
+
+
+def _parse(path: Path) -> Any:
+    """Content of a YAML file of a sensible size, plain values only."""
+    size = path.stat().st_size
+    if size > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path} is {size} bytes large: that is no configuration file.")
+    text = path.read_text(encoding="utf-8")
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # a few lines of them fill any memory
+        raise ConfigError(f"{path}: references (*name) are not allowed: write the values out.")
+    return yaml.safe_load(text)
 
 
 def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -> Config:
@@ -165,11 +178,11 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
     ConfigError
         With every fault and, for an unknown key, the nearest one that exists.
     """
+    named = [(path, read_config(path)) for path in config_files]
     faults = _faults(content)
     if faults:
         raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
     study = content["study"]
-    named = [(path, read_config(path)) for path in config_files]
     paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study[key] is not None}
     _check_paths(paths)
     baseline, followups = _visits(study)
@@ -279,11 +292,12 @@ def _sentences(error: ValidationError, schema: Mapping[str, Any]) -> Iterable[st
     elif error.validator == "type":
         kinds = [expected] if isinstance(expected, str) else expected
         quotes = " Write it in quotes." if "string" in kinds and isinstance(found, int | float) else ""
-        yield f"{where}: expected {' or '.join(kinds)}, got {found!r}.{quotes}"
+        yield f"{where}: expected {' or '.join(kinds)}, got {reprlib.repr(found)}.{quotes}"
     elif error.validator == "pattern":
-        yield f"{where}: {found!r} is no BIDS label (letters and digits only, with or without ses- in front)."
+        shown = reprlib.repr(found)
+        yield f"{where}: {shown} is no BIDS label (letters and digits only, with or without ses- in front)."
     else:
-        yield f"{where or 'the whole'}: {error.message}."
+        yield f"{where or 'the whole'}: {error.message[:_MAX_MESSAGE]}."
 
 
 def _suggestion(key: str, where: str, known: list[str], schema: Mapping[str, Any]) -> str:

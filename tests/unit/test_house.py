@@ -5,6 +5,7 @@ import re
 from pathlib import Path
 
 import pytest
+import yaml
 
 import pipeline
 
@@ -58,7 +59,7 @@ def test_every_reason_is_explained():
     assert sorted(code for code in used if code not in page) == []
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev"])
+@pytest.mark.parametrize("name", ["runtime", "dev", "cluster"])
 def test_requirements_are_hashed_and_name_no_place(name):
     text = _text(f"requirements/{name}.txt")
     pinned = re.findall(r"^[A-Za-z0-9_.-]+==.*\\$", text, flags=re.MULTILINE)
@@ -67,15 +68,30 @@ def test_requirements_are_hashed_and_name_no_place(name):
     assert not re.search(r"^--|https?:|file:|find-links|index-url", text, flags=re.MULTILINE)
 
 
-def test_dev_and_runtime_pin_the_same_versions():
-    runtime, dev = (
+@pytest.mark.parametrize("other", ["dev", "cluster"])
+def test_every_list_pins_the_versions_of_a_run(other):
+    runtime, pinned = (
         dict(re.findall(r"^([A-Za-z0-9_.-]+)==(\S+)", _text(f"requirements/{name}.txt"), flags=re.MULTILINE))
-        for name in ("runtime", "dev")
+        for name in ("runtime", other)
     )
-    assert {name: dev.get(name) for name in runtime} == runtime
+    assert {name: pinned.get(name) for name in runtime} == runtime
 
 
-@pytest.mark.parametrize("name", ["runtime", "dev"])
+def test_the_slurm_profile_speaks_of_all_rules_that_it_submits():
+    profile = yaml.safe_load(_text("profiles/slurm/profile.yaml"))
+    rules = {
+        rule: path.name
+        for path in (ROOT / "pipeline" / "rules").glob("*.smk")
+        for rule in re.findall(r"^rule (\w+):", path.read_text(), flags=re.MULTILINE)
+    }
+    of_patients = {rule for rule in rules if rule in profile["groups"]}
+    assert set(profile["groups"]) == set(profile["set-resources"]) == of_patients
+    assert {
+        rule for rule, name in rules.items() if name in {"scan.smk", "tissue.smk", "lesions.smk", "change.smk"}
+    } <= (of_patients)
+
+
+@pytest.mark.parametrize("name", ["runtime", "dev", "cluster"])
 def test_every_direct_dependency_has_its_reason(name):
     page = _text("docs/dependencies.md").lower()
     wanted = re.findall(r"^([A-Za-z][A-Za-z0-9_.-]*)", _text(f"requirements/{name}.in"), flags=re.MULTILINE)
