@@ -164,3 +164,26 @@ def test_a_file_that_is_no_configuration_is_named(tmp_path, text):
     path.write_text(text)
     with pytest.raises(ConfigError, match=r"my\.yaml"):
         read_config(path)
+
+
+def test_a_template_is_relative_to_the_file_that_names_it(content, tmp_path):
+    (tmp_path / "template.nii.gz").touch()
+    content["ants"] = {"template": "template.nii.gz", "time_limit_hours": 2}
+    path = tmp_path / "my.yaml"
+    path.write_text(yaml.safe_dump(content))
+    config = load_config(content, [path])
+    assert config.suites["ants"] == {"template": str(tmp_path / "template.nii.gz"), "time_limit_hours": 2}
+    assert load_config(config.as_dict()).suites == config.suites
+
+
+def test_a_template_that_is_not_there_and_a_wrong_option_are_named(content):
+    content["ants"] = {"template": "nowhere.nii.gz"}
+    with pytest.raises(ConfigError, match=r"ants\.template: there is no file"):
+        load_config(content)
+    content["ants"] = {"templat": "x"}
+    with pytest.raises(ConfigError, match=r"ants\.templat: no such key\. Did you mean ants\.template\?"):
+        load_config(content)
+    content["ants"] = {}
+    content["fsl"] = {"bet_fraction": 1.5}
+    with pytest.raises(ConfigError, match=r"fsl\.bet_fraction: 1\.5 is greater than"):
+        load_config(content)

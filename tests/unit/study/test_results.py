@@ -236,3 +236,23 @@ def test_a_check_that_did_not_finish_takes_no_result_away(study):
     record_path(study.tree.root.parent / "out", "sub-01", pair, "check_pair").unlink()
     (row,) = study.results().atrophy
     assert (row["status"], row["flags"], row["gm_change_percent"]) == ("flagged", "not_checked", -1.5)
+
+
+def test_every_row_names_the_versions_of_its_own_tools(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.record(
+        "sub-01", "skull_strip", {"visit": "BL"}, provenance={"tool_versions": {"FSL": "6.0.7", "numpy": "2.4"}}
+    )
+    pair = {"baseline": "BL", "followup": "M24"}
+    measures = {"brain_change_percent": -0.7}
+    study.record("sub-01", "measure_change", pair, measures=measures, provenance={"tool_versions": {"ANTs": "2.6.2"}})
+    results = study.results()
+    (row,) = results.atrophy
+    assert row["tool_versions"] == "ANTs 2.6.2; FSL 6.0.7; numpy 2.4"
+    assert [volumes["tool_versions"] for volumes in results.volumes] == ["FSL 6.0.7; numpy 2.4", None]
+    assert (row["brain_change_percent"], row["gm_change_percent"], row["gm_change_percent_per_year"]) == (
+        -0.7,
+        None,
+        None,
+    )
