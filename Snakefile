@@ -2,8 +2,7 @@
 #     snakemake --cores 2 --configfile my.yaml
 # per scan   inspect > skull_strip > correct_bias (> fill_lesions) > segment_tissue > gray_matter_volume
 # per pair   align_visits (midway) > measure_change
-# quality    check_scan, check_pair: numbers and pictures, no result depends on them
-# per study  scan_table first, then aggregate_atrophy > dose_response > report
+# per study  scan_table first, then aggregate_atrophy > dose_response > report (with check_scan and check_pair)
 
 import sys
 from pathlib import Path
@@ -13,6 +12,7 @@ from snakemake.utils import min_version
 min_version("9.19")
 
 from pipeline.workflow import (
+    asked_tables,
     check_records,
     choose_stages,
     begin_run,
@@ -20,6 +20,7 @@ from pipeline.workflow import (
     container_image,
     job_environment,
     open_study,
+    page_fingerprint,
     summarize_run,
 )
 
@@ -56,7 +57,7 @@ localrules:
 rule all:
     default_target: True
     input:
-        OUT / "atrophy.tsv",
+        OUT / "report.html",
 
 
 include: "pipeline/rules/study.smk"

@@ -26,6 +26,8 @@ STEPS = {
     "check_scan": "say how good a scan is and draw mask and tissue borders on it",
     "check_pair": "say how well two visits compare and draw them half-way between",
     "aggregate_atrophy": "put the tables together",
+    "dose_response": "ask whether the change goes with the dose or another number",
+    "report": "write the page that people open first, and the methods text",
 }
 _FREE = "Free some space (results, or temporary files: TMPDIR says where)"
 _PERMIT = "Get the right to write there"

@@ -25,6 +25,7 @@ from pipeline.study import results
 from pipeline.study.config import Config, load_config
 from pipeline.study.exclusions import Exclusions
 from pipeline.study.plan import Plan, plan_study
+from pipeline.study.trial import check_questions
 
 _CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
 
@@ -50,6 +51,8 @@ def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]
         config = load_config(content, config_files)
         check_engines(config.engines, config.suites)
         can_run = workflow.check_envvars
+        if can_run:
+            check_questions(config)
         plan = plan_study(config, whole=not workflow.remote_exec) if can_run else Plan(config, None, Exclusions())
     except PipelineError as error:
         sys.exit(f"Graytrace: {error}")
@@ -68,6 +71,24 @@ def code_of(step: str, task: str | None = None, engine: str = EMBEDDED) -> str:
     """
     behind = code_behind(task, engine) if task else ()
     return code_fingerprint(f"pipeline.steps.{step}", *behind)
+
+
+def page_fingerprint() -> str:
+    """Digest of what the report page is made of besides code: templates and the sentences of the methods."""
+    folder = Path(__file__).resolve().parent / "report"
+    files = sorted([*folder.glob("templates/*"), folder / "methods.yaml"])
+    return code_fingerprint(*(path.relative_to(folder.parent.parent).as_posix() for path in files))
+
+
+def asked_tables(config: Config) -> list[str]:
+    """The data set's tables that the trial's question is asked of."""
+    folder = config.participants_table.parent if config.participants_table else None
+    if folder is None:
+        return []
+    named = [
+        folder / "phenotype" / f"{column['table']}.tsv" for column in config.columns if isinstance(column, Mapping)
+    ]
+    return [str(path) for path in dict.fromkeys([folder / "participants.tsv", *named]) if path.is_file()]
 
 
 def check_records(plan: Plan) -> list[str]:
@@ -227,7 +248,10 @@ def begin_run(config: Config, plan: Plan) -> None:
 def summarize_run(config: Config, *, unfinished: bool = False) -> str:
     """The last lines of a run; after an error the tables are made from what there is."""
     if unfinished:
-        command = [sys.executable, "-m", "pipeline", "aggregate_atrophy", "--config", config.as_json()]
         root = Path(__file__).resolve().parent.parent
-        subprocess.run(command, check=False, cwd=root)  # noqa: S603 - our own command, no shell
+        atrophy = ["--atrophy", str(config.output_dir / "atrophy.tsv")]
+        for step, more in (("aggregate_atrophy", []), ("dose_response", atrophy), ("report", [])):
+            command = [sys.executable, "-m", "pipeline", step, "--config", config.as_json(), *more]
+            if subprocess.run(command, check=False, cwd=root).returncode:  # noqa: S603 - our own command, no shell
+                break
     return results.summarize_run(config.output_dir)

@@ -60,3 +60,53 @@ rule check_pair:
         " --baseline-check-scan {input.baseline_check_scan:q} --followup-check-scan {input.followup_check_scan:q}"
         " --align-visits {input.align_visits:q} --measure-change {input.measure_change:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+
+
+localrules:
+    dose_response,
+    report,
+
+
+rule dose_response:
+    input:
+        atrophy=OUT / "atrophy.tsv",
+        asked=asked_tables(CONFIG),
+    output:
+        table=OUT / "dose_response.tsv",
+    log:
+        OUT / "logs" / "dose_response.log",
+    benchmark:
+        OUT / "benchmarks" / "dose_response.tsv"
+    threads: 1
+    resources:
+        mem_mb=1000,
+    params:
+        code=code_of("dose_response"),
+        config=CONFIG.as_json(),
+    shell:
+        "python -m pipeline dose_response --config {params.config:q} --atrophy {input.atrophy:q} > {log:q} 2>&1"
+
+
+rule report:
+    input:
+        atrophy=OUT / "atrophy.tsv",
+        volumes=OUT / "volumes.tsv",
+        quality=OUT / "quality.tsv",
+        dose_response=OUT / "dose_response.tsv",
+        run=OUT / "run.json",
+    output:
+        page=OUT / "report.html",
+        methods=OUT / "methods.md",
+    log:
+        OUT / "logs" / "report.log",
+    benchmark:
+        OUT / "benchmarks" / "report.tsv"
+    threads: 1
+    resources:
+        mem_mb=1500,
+    params:
+        code=code_of("report"),
+        page=page_fingerprint(),
+        config=CONFIG.as_json(),
+    shell:
+        "python -m pipeline report --config {params.config:q} > {log:q} 2>&1"

@@ -74,7 +74,10 @@ def _compare_scans(upstream: Upstream) -> dict[str, Any]:
         measures["edge_width_difference_mm"] = checks[1]["edge_width_mm"] - checks[0]["edge_width_mm"]
     if all("lesion_volume_ml" in image for image in images):
         measures["lesion_change_ml"] = images[1]["lesion_volume_ml"] - images[0]["lesion_volume_ml"]
-    change = upstream["measure_change"].measures.get("gm_change_percent")
+    changes = upstream["measure_change"].measures
+    if "siena_backward_percent" in changes:  # the other engines measure both directions at once
+        measures["symmetry_points"] = abs(changes["siena_forward_percent"] + changes["siena_backward_percent"]) / 2
+    change = changes.get("gm_change_percent")
     if change is not None and volumes[0]["gm_volume_ml"] > 0:
         difference = 100 * (volumes[1]["gm_volume_ml"] / volumes[0]["gm_volume_ml"] - 1)
         measures["volume_gap_points"] = difference - change

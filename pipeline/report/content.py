@@ -1,0 +1,367 @@
+"""What the report page says, from the tables of results: text and numbers only, no page layout."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+from pipeline.statistics.association import mean_interval
+from pipeline.statistics.power import detectable_correlation
+from pipeline.study.assessment import Metric, list_metrics
+from pipeline.study.tables import MISSING
+
+Row = Mapping[str, str]
+STATUSES = ("failed", "flagged", "missing", "excluded", "ok")
+HALF_INTERVAL_SES = 1.96
+_MINUS = "\N{MINUS SIGN}"
+_NUMBERS = (
+    ("gm_change_percent", "Gray matter, change", "%"),
+    ("gm_change_percent_per_year", "Gray matter, change per year", "% per year"),
+    ("cortical_gm_change_percent", "Cortical gray matter, change", "%"),
+    ("deep_gm_change_percent", "Deep gray matter, change", "%"),
+    ("wm_change_percent", "White matter, change", "%"),
+    ("brain_change_percent", "Brain (gray and white), change", "%"),
+    ("gm_difference_percent", "Plain difference of the two volumes (a check)", "%"),
+    ("interval_years", "Time between the visits", "years"),
+    ("gm_volume_baseline_ml", "Gray matter, first visit", "ml"),
+    ("gm_volume_followup_ml", "Gray matter, second visit", "ml"),
+    ("icv_baseline_ml", "Intracranial volume", "ml"),
+    ("lesion_volume_baseline_ml", "Lesions, first visit", "ml"),
+    ("lesion_volume_followup_ml", "Lesions, second visit", "ml"),
+    ("scale_percent", "Scanner's length scale, second against first visit (taken out)", "%"),
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The tables of a finished run, every cell as text, and the configuration and versions in run.json."""
+
+    atrophy: Sequence[Row]
+    volumes: Sequence[Row]
+    quality: Sequence[Row]
+    dose_response: Sequence[Row]
+    run: Mapping[str, Any]
+
+    @property
+    def outcome(self) -> str:
+        """Column of atrophy.tsv that the trial asks about."""
+        return str(self.run["config"]["statistics"]["outcome"])
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """Limits of the numbers of quality."""
+        found: Mapping[str, Any] = self.run["config"]["quality"]["limits"]
+        return found
+
+    @property
+    def measured(self) -> list[Row]:
+        """Rows with a result."""
+        return [row for row in self.atrophy if row["status"] in {"ok", "flagged"}]
+
+    @property
+    def has_several_followups(self) -> bool:
+        """Whether a patient may have more than one row."""
+        return len({row["visit_followup"] for row in self.atrophy}) > 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the overview: what is shown, and what it is sorted by."""
+
+    text: str
+    value: str | float
+
+
+@dataclass(frozen=True)
+class Card:
+    """A patient at one follow-up."""
+
+    anchor: str
+    title: str
+    participant_id: str
+    visits: tuple[str, str]
+    status: str
+    headline: str
+    whys: Sequence[str]
+    cells: Sequence[Cell]
+    numbers: Sequence[tuple[str, str]]
+    quality: Sequence[Mapping[str, Any]]
+    flicker: list[Any] = field(default_factory=list)
+    borders: list[Any] = field(default_factory=list)
+
+
+def number(row: Row, column: str) -> float | None:
+    """A cell as a number, None where it is missing or the column is not there."""
+    text = row.get(column, MISSING)
+    return None if text in {MISSING, ""} else float(text)
+
+
+def typeset(text: str) -> str:
+    """A text with minus signs in front of negative numbers, and no sign in front of zero.
+
+    Examples
+    --------
+    >>> typeset("sub-01 lost -1.20 to -0.00 %") == "sub-01 lost \N{MINUS SIGN}1.20 to 0.00 %"
+    True
+    """
+    text = re.sub(r"(?<![\w.])[-+](0(?:\.0+)?)(?!\.?\d)", r"\1", text)
+    return re.sub(r"(?<![\w-])-(?=\d)", _MINUS, text)
+
+
+def half_interval(row: Row, column: str) -> float | None:
+    """Half of the 95 % interval of a change of gray matter, from the standard error of its measurement."""
+    error = number(row, "gm_change_se_points")
+    if error is None or not column.startswith("gm_change"):
+        return None
+    years = number(row, "interval_years")
+    if column.endswith("per_year"):
+        return HALF_INTERVAL_SES * error / years if years else None
+    return HALF_INTERVAL_SES * error
+
+
+def show_change(row: Row, column: str, unit: str = "%") -> str:
+    """A change with its interval, in words."""
+    value = number(row, column)
+    if value is None:
+        return "not measured"
+    half = half_interval(row, column)
+    interval = f" (95 % interval {value - half:+.2f} to {value + half:+.2f})" if half is not None else ""
+    return f"{value:+.2f} {unit}{interval}"
+
+
+def write_sentences(study: Study) -> list[str]:
+    """The result in a few sentences."""
+    sentences = []
+    per_year = study.outcome.endswith("per_year")
+    unit = "% per year" if per_year else "%"
+    for followup in dict.fromkeys(row["visit_followup"] for row in study.atrophy):
+        rows = [row for row in study.atrophy if row["visit_followup"] == followup]
+        values = [value for row in rows if (value := number(row, study.outcome)) is not None]
+        where = f" from {rows[0]['visit_baseline']} to {followup}"
+        sentences.append(f"{_measured_words(rows, values)}{where}.")
+        if len(values) > 1:
+            mean = mean_interval(np.array(values))
+            text = (
+                f"{tissue_words(study.outcome).capitalize()} changed by {mean.value:+.2f} {unit} on average "
+                f"(95 % interval of the mean {mean.low:+.2f} to {mean.high:+.2f}); patients ranged from "
+                f"{min(values):+.2f} to {max(values):+.2f}. Minus is loss."
+            )
+            sentences.append(text)
+    return sentences
+
+
+def _measured_words(rows: Sequence[Row], values: Sequence[float]) -> str:
+    return f"The change of {len(values)} of {len(rows)} planned patients was measured"
+
+
+def tissue_words(column: str) -> str:
+    """The tissue of a column of change."""
+    words = {"gm": "gray matter", "cortical": "cortical gray matter", "deep": "deep gray matter", "wm": "white matter"}
+    return words.get(column.split("_", maxsplit=1)[0], "the brain")
+
+
+def outcome_words(column: str) -> str:
+    """A column of change in words."""
+    return f"change of {tissue_words(column)}" + (" per year" if column.endswith("per_year") else "")
+
+
+def write_answer(row: Row, *, predictor: str, is_corrected: bool) -> str:
+    """What a row of dose_response.tsv says, with how sure it is and no more than that."""
+    if row["spearman_p"] == MISSING:
+        return f"Not computed for {row['n']} patients. {row['note']}"
+    rho, low, high = (float(row[f"spearman_rho{end}"]) for end in ("", "_low", "_high"))
+    p, n = float(row["spearman_p_holm"]), int(row["n"])
+    numbers = (
+        f"rank correlation {rho:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, "
+        f"p {show_p(p)}{' corrected for the number of questions' if is_corrected else ''}, {n} patients"
+    )
+    if p < 0.05:
+        direction = "less" if rho > 0 else "more"
+        text = f"The higher {predictor}, the {direction} gray matter was lost ({numbers})."
+    else:
+        text = (
+            f"No clear relation between {predictor} and the change ({numbers}). This does not show that there is none: "
+            f"with {n} patients only a correlation beyond ±{detectable_correlation(n):.2f} is found four times out "
+            "of five."
+        )
+    slope = f" For each unit of {predictor} the change differs by {show_slope(row)} points."
+    return text + slope
+
+
+def show_p(p: float) -> str:
+    """A p-value in words: never zero."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+
+
+def show_slope(row: Row) -> str:
+    """Slope and its interval."""
+    if row["slope"] == MISSING:
+        return "n/a"
+    low, high = float(row["slope_low"]), float(row["slope_high"])
+    return f"{float(row['slope']):+.3g} (95 % interval {low:+.3g} to {high:+.3g})"
+
+
+def make_cards(study: Study, predictors: Mapping[str, Mapping[str, float]]) -> list[Card]:
+    """A card for each row of atrophy.tsv, those that need a look first."""
+    quality = {(row["participant_id"], row["visit"], row["kind"]): row for row in study.quality}
+    limits = {metric.name: show_limit(metric, study.limits) for metric in list_metrics()}
+    cards = [_make_card(study, row, quality, limits, predictors) for row in study.atrophy]
+    ranked = sorted(zip(study.atrophy, cards, strict=True), key=lambda pair: _rank(*pair))
+    return [_with_rank(card, rank) for rank, (_, card) in enumerate(ranked)]
+
+
+def _with_rank(card: Card, rank: int) -> Card:
+    first = Cell(str(rank + 1), rank)
+    return Card(**{**card.__dict__, "cells": [first, *card.cells]})
+
+
+def _rank(row: Row, card: Card) -> tuple[int, int, str]:
+    """Failed first, then those with most reasons for a look, ok last."""
+    return STATUSES.index(row["status"]), -len(card.whys), card.title
+
+
+def overview_columns(study: Study, predictors: Mapping[str, Any]) -> list[str]:
+    """Headings of the overview."""
+    change = "Change per year (%)" if study.outcome.endswith("per_year") else "Change (%)"
+    return ["Look", "Patient", "Status", change, "95 % interval", *predictors, "Years", "Gray matter (ml)", "Flags"]
+
+
+def _make_card(
+    study: Study,
+    row: Row,
+    quality: Mapping[tuple[str, str, str], Row],
+    limits: Mapping[str, str],
+    predictors: Mapping[str, Mapping[str, float]],
+) -> Card:
+    name, visits = row["participant_id"], (row["visit_baseline"], row["visit_followup"])
+    title = f"{name} · {visits[1]}" if study.has_several_followups else name
+    scans = [quality.get((name, visit, "scan"), {}) for visit in visits]
+    pair = quality.get((name, "_".join(visits), "pair"), {})
+    flags = [] if row["flags"] == MISSING else row["flags"].split("; ")
+    half = half_interval(row, study.outcome)
+    value = number(row, study.outcome)
+    cells = [
+        Cell(title, title),
+        Cell(row["status"], STATUSES.index(row["status"])),
+        Cell("" if value is None else f"{value:+.2f}", "" if value is None else value),
+        Cell("" if half is None or value is None else f"± {half:.2f}", "" if half is None else half),
+    ]
+    for values in predictors.values():
+        known = values.get(name)
+        cells.append(Cell("" if known is None else f"{known:g}", "" if known is None else known))
+    for column, decimals in (("interval_years", 2), ("gm_volume_baseline_ml", 0)):
+        known = number(row, column)
+        cells.append(Cell("" if known is None else f"{known:.{decimals}f}", "" if known is None else known))
+    cells.append(Cell(str(len(flags)) if flags else "", len(flags)))
+    return Card(
+        anchor=f"{name}_ses-{visits[1]}",
+        title=title,
+        participant_id=name,
+        visits=visits,
+        status=row["status"],
+        headline=f"gray matter {show_change(row, 'gm_change_percent')}" if value is not None else "",
+        whys=list_whys(row, scans, pair),
+        cells=cells,
+        numbers=[
+            (words, _show_number(row, column, unit)) for column, words, unit in _NUMBERS if _is_known(row, column)
+        ],
+        quality=_quality_rows(scans, pair, limits),
+    )
+
+
+def _is_known(row: Row, column: str) -> bool:
+    return number(row, column) is not None
+
+
+def _show_number(row: Row, column: str, unit: str) -> str:
+    if column.startswith("gm_change"):
+        return show_change(row, column, unit)
+    value = number(row, column)
+    decimals = 2 if unit != "ml" else 1
+    sign = "+" if "percent" in column else ""
+    return f"{value:{sign}.{decimals}f} {unit}"
+
+
+def list_whys(row: Row, scans: Sequence[Row], pair: Row) -> list[str]:
+    """Sentences on what needs a look: the reason of a failure, then what the checks found at each visit."""
+    whys: list[str] = []
+    if row["reason"] != MISSING:
+        whys.append(row["reason"].partition(": ")[2] or row["reason"])
+    for label, source in ((None, pair), (row["visit_baseline"], scans[0]), (row["visit_followup"], scans[1])):
+        text = source.get("messages", MISSING)
+        for sentence in [] if text == MISSING else split_sentences(text):
+            if sentence not in whys:
+                whys.append(f"{label}: {sentence}" if label else sentence)
+    return list(dict.fromkeys(why for why in whys if not _repeats(why, whys)))
+
+
+def _repeats(why: str, whys: Sequence[str]) -> bool:
+    """Whether a sentence about a visit only says again what the pair's reason says."""
+    return any(why != other and why.endswith(f": {other}") for other in whys)
+
+
+def split_sentences(text: str) -> list[str]:
+    """Sentences of a cell.
+
+    Examples
+    --------
+    >>> split_sentences("Noise: 9.1 %, above the limit of 8 %. The brain is cut.")
+    ['Noise: 9.1 %, above the limit of 8 %.', 'The brain is cut.']
+    """
+    return [part for part in re.split(r"(?<=[.!])\s+(?=[A-Z])", text.strip()) if part]
+
+
+def show_limit(metric: Metric, limits: Mapping[str, Any]) -> str:
+    """Limits of a number in words, empty without."""
+    limit = limits.get(metric.name) or {}
+    low, high = limit.get("min"), limit.get("max")
+    if low is not None and high is not None:
+        return f"{low:g} to {metric.shown(high)}"
+    if high is not None:
+        return f"≤ {metric.shown(high)}"
+    return f"≥ {metric.shown(low)}" if low is not None else ""
+
+
+def _quality_rows(scans: Sequence[Row], pair: Row, limits: Mapping[str, str]) -> list[dict[str, Any]]:
+    rows = []
+    for metric in list_metrics():
+        values = [number(source, metric.name) for source in (*scans, pair)]
+        if all(value is None for value in values):
+            continue
+        shown = ["" if value is None else metric.shown(value) for value in values]
+        flags = "; ".join(source.get("flags", "") for source in (*scans, pair))
+        rows.append(
+            {
+                "label": metric.label,
+                "baseline": shown[0],
+                "followup": shown[1],
+                "pair": shown[2],
+                "limit": limits[metric.name],
+                "is_flagged": f"{metric.name}_" in flags,
+            }
+        )
+    return rows
+
+
+def describe_metrics(study: Study, descriptions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Median, limit and number of flags of each number of quality that this study has."""
+    found = []
+    for metric in list_metrics():
+        values = [value for row in study.quality if (value := number(row, metric.name)) is not None]
+        if values:
+            flagged = sum(f"{metric.name}_" in row["flags"] for row in study.quality)
+            found.append(
+                {
+                    "label": metric.label,
+                    "median": metric.shown(statistics.median(values)),
+                    "limit": show_limit(metric, study.limits),
+                    "flagged": flagged or "",
+                    "description": descriptions[metric.name],
+                }
+            )
+    return found
