@@ -1,7 +1,8 @@
 # Graytrace: the commands a developer and a newcomer need.
 #   make install   an environment in .venv      make demo    three phantom patients, measured and true change
 #   make test      the whole test suite         make check   style, types, spelling, import rules, Snakemake's lint
-#   make bench     accuracy and cost            make clean   remove what the commands above made
+#   make bench     accuracy and cost            make docs    the documentation's site, strict
+#   make clean     remove what the commands above made
 SHELL := bash
 PYTHON ?= python3.11
 CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
@@ -10,7 +11,7 @@ PACKAGES := .venv/.packages
 INSTALLED := .venv/.installed
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test check bench lock clean
+.PHONY: install demo test check docs bench lock clean
 
 install: $(INSTALLED)
 
@@ -39,6 +40,12 @@ check: install
 	$(BIN)/codespell
 	$(BIN)/lint-imports
 	$(BIN)/snakemake --lint
+	$(MAKE) docs
+
+# The site lands in build/site; strict: a broken link or a page out of date is an error.
+docs: install
+	$(BIN)/python docs/generate.py --check
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
 bench: install
 	$(BIN)/python benchmarks/run.py --cores $(CORES)

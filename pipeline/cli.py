@@ -45,6 +45,7 @@ COMMANDS = {
     **{step: (f"pipeline.steps.{step}", text) for step, text in STEPS.items()},
     "compare": ("pipeline.comparison.command", "set several engines side by side on the same patients"),
     "phantom": ("pipeline.phantoms.command", "make a data set of phantom heads with known change"),
+    "power": ("pipeline.steps.power", "say how many patients a trial needs"),
     "truth": ("pipeline.phantoms.truth", "set what was measured on phantoms beside what is true"),
 }
 

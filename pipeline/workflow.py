@@ -76,7 +76,7 @@ def code_of(step: str, task: str | None = None, engine: str = EMBEDDED) -> str:
 def page_fingerprint() -> str:
     """Digest of what the report page is made of besides code: templates and the sentences of the methods."""
     folder = Path(__file__).resolve().parent / "report"
-    files = sorted([*folder.glob("templates/*"), folder / "methods.yaml"])
+    files = sorted([*folder.glob("templates/*"), *folder.glob("captions/*"), folder / "methods.yaml"])
     return code_fingerprint(*(path.relative_to(folder.parent.parent).as_posix() for path in files))
 
 

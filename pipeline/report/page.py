@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import base64
+import shutil
 import statistics
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -56,7 +57,8 @@ def render_page(
         Name to each patient's number (dose and others).
     """
     cards = content.make_cards(study, predictors)
-    pictures = {card.anchor: _find_pictures(folder, card) for card in cards}
+    measured = _measured_images(study)
+    pictures = {card.anchor: _find_pictures(folder, card.participant_id, card.visits, measured) for card in cards}
     every = [picture for flicker, borders in pictures.values() for picture in (*flicker, *borders)]
     embeds = sum(path.stat().st_size for path in {picture.path for picture in every}) <= EMBEDDED_BYTES
     shown: set[Path] = set()
@@ -116,11 +118,16 @@ def _context(
     }
 
 
-def _find_pictures(folder: Path, card: Card) -> tuple[list[Picture], list[Picture]]:
-    """Pictures of a card that are there: both visits and change in midway space, and borders of each visit."""
-    figures = folder / card.participant_id / "figures"
-    baseline, followup = card.visits
-    stem = f"{card.participant_id}_ses-"
+def _find_pictures(
+    folder: Path, participant_id: str, visits: tuple[str, str], measured: Collection[tuple[str, str]]
+) -> tuple[list[Picture], list[Picture]]:
+    """Pictures of a pair: both visits and change in midway space, and borders of each visit.
+
+    Pictures of what was excluded since, or failed, are of another time and are left out.
+    """
+    figures = folder / participant_id / "figures"
+    baseline, followup = visits
+    stem = f"{participant_id}_ses-"
     flicker = [
         Picture(name, figures / f"{stem}{followup}_space-midway_desc-{word}_T1w.jpg")
         for name, word in (
@@ -133,7 +140,52 @@ def _find_pictures(folder: Path, card: Card) -> tuple[list[Picture], list[Pictur
         Picture(f"{word} ({visit})", figures / f"{stem}{visit}_desc-borders_T1w.jpg")
         for word, visit in (("Baseline", baseline), ("Follow-up", followup))
     ]
-    return [one for one in flicker if one.path.is_file()], [one for one in borders if one.path.is_file()]
+    shown = [visit for visit in visits if (participant_id, visit) in measured]
+    has_pair = (participant_id, "_".join(visits)) in measured
+    return (
+        [one for one in flicker if has_pair and one.path.is_file()],
+        [one for one, visit in zip(borders, visits, strict=True) if visit in shown and one.path.is_file()],
+    )
+
+
+def write_gallery(study: Study, folder: Path) -> None:
+    """Lay pictures out by patient and visit, as Snakemake's own report wants them; links, where the disk can.
+
+    Only patients with both visits: Snakemake makes a toggle of what every patient has.
+
+    Parameters
+    ----------
+    study : Study
+    folder : Path
+        With sub-*/figures; gets gallery/midway, gallery/borders and gallery/change.
+    """
+    measured = _measured_images(study)
+    gallery = folder / "gallery"
+    shutil.rmtree(gallery, ignore_errors=True)
+    for kind in ("midway", "borders", "change"):
+        (gallery / kind).mkdir(parents=True)
+    for row in study.atrophy:
+        visits = (row["visit_baseline"], row["visit_followup"])
+        flicker, borders = _find_pictures(folder, row["participant_id"], visits, measured)
+        who = f"{row['participant_id']}-{visits[1]}" if study.has_several_followups else row["participant_id"]
+        for kind, pictures in (("midway", flicker[:2]), ("borders", borders)):
+            if len(pictures) == len(visits):
+                for visit, picture in zip(("baseline", "followup"), pictures, strict=True):
+                    _link(picture.path, gallery / kind / f"{who}_{visit}.jpg")
+        for picture in flicker[2:]:
+            _link(picture.path, gallery / "change" / f"{who}_change.jpg")
+
+
+def _link(source: Path, target: Path) -> None:
+    try:
+        target.hardlink_to(source)
+    except OSError:
+        shutil.copyfile(source, target)
+
+
+def _measured_images(study: Study) -> set[tuple[str, str]]:
+    """Scans and pairs whose pictures are of what was measured now."""
+    return {(row["participant_id"], row["visit"]) for row in study.quality if row["status"] in {"ok", "flagged"}}
 
 
 def _locate(picture: Picture, folder: Path, *, embeds: bool) -> Picture:

@@ -72,7 +72,12 @@ rule dose_response:
         atrophy=OUT / "atrophy.tsv",
         asked=asked_tables(CONFIG),
     output:
-        table=OUT / "dose_response.tsv",
+        table=report(
+            OUT / "dose_response.tsv",
+            caption="../report/captions/dose_response.rst",
+            category="Tables",
+            labels={"table": "dose response"},
+        ),
     log:
         OUT / "logs" / "dose_response.log",
     benchmark:
@@ -97,6 +102,27 @@ rule report:
     output:
         page=OUT / "report.html",
         methods=OUT / "methods.md",
+        midway=report(
+            directory(OUT / "gallery" / "midway"),
+            patterns=["{patient}_{visit}.jpg"],
+            caption="../report/captions/midway.rst",
+            category="Visits half-way between them",
+            labels={"patient": "{patient}", "visit": "{visit}"},
+        ),
+        borders=report(
+            directory(OUT / "gallery" / "borders"),
+            patterns=["{patient}_{visit}.jpg"],
+            caption="../report/captions/borders.rst",
+            category="Borders on the scans",
+            labels={"patient": "{patient}", "visit": "{visit}"},
+        ),
+        change=report(
+            directory(OUT / "gallery" / "change"),
+            patterns=["{patient}_change.jpg"],
+            caption="../report/captions/change.rst",
+            category="Local change",
+            labels={"patient": "{patient}"},
+        ),
     log:
         OUT / "logs" / "report.log",
     benchmark:

@@ -25,9 +25,19 @@ rule aggregate_atrophy:
         records=lambda wc: PLAN.records(),
         checks=lambda wc: check_records(PLAN),
     output:
-        atrophy=OUT / "atrophy.tsv",
+        atrophy=report(
+            OUT / "atrophy.tsv",
+            caption="../report/captions/atrophy.rst",
+            category="Tables",
+            labels={"table": "change of every patient"},
+        ),
         volumes=OUT / "volumes.tsv",
-        quality=OUT / "quality.tsv",
+        quality=report(
+            OUT / "quality.tsv",
+            caption="../report/captions/quality.rst",
+            category="Tables",
+            labels={"table": "quality of every scan and pair"},
+        ),
         run=OUT / "run.json",
     log:
         OUT / "logs" / "aggregate_atrophy.log",

@@ -8,16 +8,16 @@ from pathlib import Path
 from typing import Any
 
 from pipeline import __version__
-from pipeline.provenance import file_sha256, package_versions, write_json, write_text
+from pipeline.provenance import file_sha256, package_versions, write_json
 from pipeline.steps.scan_table import add_config_argument, config_of
 from pipeline.study.config import Config
+from pipeline.study.derivative import write_derivative
 from pipeline.study.plan import plan_study
 from pipeline.study.results import Results, collect_results
 from pipeline.study.tables import write_table
 
 TABLES = ("quality", "volumes", "atrophy")
 _PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK", "nipype", "onnxruntime", "numba", "pandas", "snakemake")
-_LABELS = "index\tname\n0\tBackground\n1\tGray Matter\n2\tWhite Matter\n3\tCerebrospinal Fluid\n"
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -30,21 +30,10 @@ def run(args: argparse.Namespace) -> None:
     config = config_of(args)
     results = collect_results(plan_study(config), config.engines, __version__, quality=config.quality)
     folder = config.output_dir
-    write_json(folder / "dataset_description.json", _description())
-    write_text(folder / "dseg.tsv", _LABELS)
+    write_derivative(folder, __version__)
     for name in TABLES:
         write_table(folder, name, getattr(results, name))
     write_json(folder / "run.json", _run(config, results, folder))
-
-
-def _description() -> dict[str, Any]:
-    """What makes the output folder a BIDS derivative."""
-    return {
-        "Name": "Graytrace: gray-matter change between two visits",
-        "BIDSVersion": "1.10.0",
-        "DatasetType": "derivative",
-        "GeneratedBy": [{"Name": "Graytrace", "Version": __version__}],
-    }
 
 
 def _run(config: Config, results: Results, folder: Path) -> dict[str, Any]:

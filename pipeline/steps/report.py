@@ -12,7 +12,7 @@ from pipeline.provenance import write_text
 from pipeline.records import Record, read_record
 from pipeline.report.content import Study
 from pipeline.report.methods import write_methods
-from pipeline.report.page import render_page
+from pipeline.report.page import render_page, write_gallery
 from pipeline.steps.scan_table import add_config_argument, config_of
 from pipeline.study.config import Config
 from pipeline.study.tables import read_rows
@@ -33,6 +33,7 @@ def run(args: argparse.Namespace) -> None:
     tables = {name: [row.cells for row in read_rows(folder / f"{name}.tsv", required=[])] for name in _TABLES}
     study = Study(**tables, run=json.loads((folder / "run.json").read_text(encoding="utf-8")))
     methods = write_methods(study, _records(folder))
+    write_gallery(study, folder)
     write_text(folder / "methods.md", methods.as_markdown())
     predictors = {predictor.name: predictor.values for predictor in read_predictors(config) if predictor.values}
     page = render_page(study, methods, folder=folder, title=_title(config), predictors=predictors)

@@ -1,0 +1,205 @@
+"""The page from tables alone: what it says, that no table can break it, and that large studies stay usable."""
+
+import numpy as np
+import pytest
+import yaml
+from PIL import Image
+
+from pipeline.records import Record
+from pipeline.report import page
+from pipeline.report.content import Study, make_cards, split_sentences, typeset, write_answer, write_sentences
+from pipeline.report.methods import write_methods
+from pipeline.report.page import render_page
+from pipeline.study.config import SCHEMAS
+from pipeline.study.tables import columns
+
+MAX_BYTES_OF_500 = 12_000_000
+
+
+def row_of(table, **cells):
+    return {**dict.fromkeys(columns(table), "n/a"), **cells}
+
+
+def make_study(count=4, *, error=None, **first):
+    """`count` patients; the first gets the cells in `first`."""
+    defaults = yaml.safe_load((SCHEMAS.parents[1] / "config.yaml").read_text())
+    atrophy, quality = [], []
+    for n in range(count):
+        name = f"sub-{n:03}"
+        cells = {
+            "participant_id": name,
+            "status": "ok",
+            "visit_baseline": "BL",
+            "visit_followup": "M24",
+            "interval_years": "2.0",
+            "gm_change_percent": f"{-1.0 - 0.1 * n:.4f}",
+            "gm_change_percent_per_year": f"{-0.5 - 0.05 * n:.4f}",
+            "gm_volume_baseline_ml": "600.0",
+            "gm_volume_followup_ml": "594.0",
+            **({"gm_change_se_points": error} if error else {}),
+            **(first if n == 0 else {}),
+        }
+        atrophy.append(row_of("atrophy", **cells))
+        for visit in ("BL", "M24"):
+            scan = {"participant_id": name, "visit": visit, "kind": "scan", "status": "ok", "noise_percent": "3.0"}
+            quality.append(row_of("quality", **scan))
+        pair = {"participant_id": name, "visit": "BL_M24", "kind": "pair", "status": "ok", "skull_residual_mm": "0.2"}
+        quality.append(row_of("quality", **pair))
+    run = {"version": "1.2.3", "python": "3.11", "packages": {"scipy": "1.17"}, "config": defaults}
+    return Study(atrophy, [], quality, [], run)
+
+
+def render(study, folder, **more):
+    options = {"title": "Graytrace: trial", "predictors": {}, **more}
+    return render_page(study, write_methods(study, []), folder=folder, **options)
+
+
+def answer(**cells):
+    numbers = {
+        "predictor": "dose",
+        "n": "12",
+        "spearman_rho": "0.700",
+        "spearman_rho_low": "0.200",
+        "spearman_rho_high": "0.930",
+        "spearman_p": "0.01000",
+        "spearman_p_holm": "0.01000",
+        "slope": "0.10",
+        "slope_low": "0.02",
+        "slope_high": "0.20",
+    }
+    return row_of("dose_response", **{**numbers, **cells})
+
+
+def test_a_clear_answer_says_direction_certainty_and_size():
+    text = write_answer(answer(), predictor="dose", is_corrected=False)
+    assert text.startswith("The higher dose, the less gray matter was lost")
+    assert "95 % interval +0.20 to +0.93" in text
+    assert "p = 0.010" in text
+    assert "12 patients" in text
+
+
+def test_the_other_direction_is_more_loss():
+    row = answer(spearman_rho="-0.700", spearman_rho_low="-0.930", spearman_rho_high="-0.200")
+    assert "the more gray matter was lost" in write_answer(row, predictor="dose", is_corrected=False)
+
+
+def test_no_clear_answer_is_not_called_no_effect():
+    text = write_answer(answer(spearman_p_holm="0.20000"), predictor="dose", is_corrected=True)
+    assert text.startswith("No clear relation")
+    assert "does not show that there is none" in text
+    assert "±0.67" in text
+    assert "corrected for the number of questions" in text
+
+
+def test_the_mean_has_its_interval_and_missing_patients_are_counted():
+    study = make_study(5, status="missing", gm_change_percent="n/a", gm_change_percent_per_year="n/a")
+    first, second = write_sentences(study)
+    assert first == "The change of 4 of 5 planned patients was measured from BL to M24."
+    assert "Gray matter changed by -0.62 % per year on average (95 % interval of the mean" in second
+
+
+@pytest.mark.parametrize(("error", "shown"), [("0.2000", "± 0.20"), (None, "")])
+def test_the_bar_is_196_standard_errors_per_year_and_absent_where_unknown(error, shown):
+    card = make_cards(make_study(error=error), {})[0]
+    assert card.cells[4].text == shown
+
+
+def test_who_needs_a_look_comes_first_and_says_why():
+    study = make_study(status="failed", reason="truncated: ses-BL: the file ends too early.")
+    study.atrophy[2]["status"] = "flagged"
+    study.quality[6] |= {"status": "flagged", "flags": "noise_percent_high", "messages": "Noise: 9.00 %, above."}
+    cards = make_cards(study, {})
+    assert [card.participant_id for card in cards] == ["sub-000", "sub-002", "sub-001", "sub-003"]
+    assert cards[0].whys == ["ses-BL: the file ends too early."]
+    assert cards[1].whys == ["BL: Noise: 9.00 %, above."]
+    assert next(row for row in cards[1].quality if row["label"] == "noise")["is_flagged"]
+
+
+def test_every_value_of_quality_has_its_limit_beside_it():
+    row = next(row for row in make_cards(make_study(), {})[0].quality if row["label"] == "noise")
+    assert (row["baseline"], row["limit"]) == ("3.00 %", "≤ 8.00 %")
+
+
+def test_nothing_in_a_table_becomes_markup(tmp_path):
+    evil = "<script>alert(1)</script>"
+    text = render(make_study(status="failed", reason=f"x: {evil}"), tmp_path, title=evil)
+    assert evil not in text
+    assert "&lt;script&gt;" in text
+
+
+def test_negative_numbers_have_minus_signs_and_names_keep_their_hyphens():
+    assert (
+        typeset("sub-01 lost -1.2 % (-0.3 to -0.00)") == "sub-01 lost \N{MINUS SIGN}1.2 % (\N{MINUS SIGN}0.3 to 0.00)"
+    )
+    assert typeset("2021-01-02") == "2021-01-02"
+
+
+def test_sentences_are_split_at_their_ends_only():
+    assert split_sentences("Slices are 3.00 mm thick. Noise: 9.1 %, high.") == [
+        "Slices are 3.00 mm thick.",
+        "Noise: 9.1 %, high.",
+    ]
+
+
+def add_pictures(folder, count):
+    noise = np.random.default_rng(1).integers(0, 255, (32, 96), dtype=np.uint8)
+    for n in range(count):
+        figures = folder / f"sub-{n:03}" / "figures"
+        figures.mkdir(parents=True)
+        for name in ("BL_desc-borders", "M24_desc-borders", "M24_space-midway_desc-baseline"):
+            Image.fromarray(noise).save(figures / f"sub-{n:03}_ses-{name}_T1w.jpg")
+
+
+def test_pictures_of_a_small_study_are_in_the_page(tmp_path):
+    add_pictures(tmp_path, 4)
+    text = render(make_study(), tmp_path)
+    assert text.count("data:image/jpeg;base64,") == 12
+    assert "sub-000/figures" not in text
+
+
+def test_pictures_of_a_large_study_stay_beside_and_load_when_seen(tmp_path, monkeypatch):
+    add_pictures(tmp_path, 4)
+    monkeypatch.setattr(page, "EMBEDDED_BYTES", 1000)
+    text = render(make_study(), tmp_path)
+    assert "data:image/jpeg" not in text
+    assert 'src="sub-000/figures/sub-000_ses-BL_desc-borders_T1w.jpg"' in text
+    assert text.count('loading="lazy"') == 12
+
+
+def test_pictures_of_what_was_excluded_since_are_not_shown(tmp_path):
+    add_pictures(tmp_path, 1)
+    study = make_study(1, status="excluded", reason="motion: Excluded.")
+    study.quality[1]["status"] = study.quality[2]["status"] = "excluded"
+    text = render(study, tmp_path)
+    assert text.count("data:image/jpeg") == 1, "the baseline was not excluded"
+
+
+def test_five_hundred_patients_make_a_page_that_opens(tmp_path):
+    text = render(make_study(500, error="0.1"), tmp_path)
+    assert len(text) < MAX_BYTES_OF_500
+    assert text.count('<details class="card"') == 500
+    assert '<details class="card" id="sub-000_ses-M24" data-status="ok">' in text, "closed until asked for"
+
+
+def test_nobody_measured_is_a_page_all_the_same(tmp_path):
+    text = render(make_study(1, status="failed", gm_change_percent="n/a", gm_change_percent_per_year="n/a"), tmp_path)
+    assert "The change of 0 of 1 planned patients was measured" in text
+
+
+def test_methods_say_what_was_run_with_numbered_references():
+    study = make_study(3, status="excluded", reason="motion: Excluded by J. Doe.")
+    study.run["config"]["engines"] = {"skull_strip": "freesurfer", "segmentation": "fsl", "change": "another"}
+    records = [
+        Record("skull_strip", "sub-001", {"visit": "BL"}, "ok", provenance={"tool_versions": {"FreeSurfer": version}})
+        for version in ("7.4.1", "8.0.0")
+    ]
+    methods = write_methods(study, records)
+    text = methods.as_markdown()
+    assert "SynthStrip [" in text
+    assert "Change was done with another." in text
+    assert "FreeSurfer 7.4.1 and 8.0.0" in text
+    assert "Of 3 planned patients, 2 were measured" in text
+    assert "1 were not measured: motion (1)" in text
+    assert "N4 [" in text
+    named = [int(part.split("]")[0]) for part in text.split("## References")[0].split("[")[1:]]
+    assert list(dict.fromkeys(named)) == list(range(1, len(methods.references) + 1))

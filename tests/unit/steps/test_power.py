@@ -1,0 +1,67 @@
+import pytest
+
+from pipeline.cli import main
+
+
+@pytest.fixture
+def results(tmp_path):
+    def write(*, errors=("0.2",) * 6, changes=(-0.2, -0.4, -0.5, -0.6, -0.8, -1.1)):
+        lines = ["participant_id\tgm_change_percent_per_year\tinterval_years\tgm_change_se_points"]
+        lines += [
+            f"sub-{n}\t{change}\t2.0\t{error}" for n, (change, error) in enumerate(zip(changes, errors, strict=True))
+        ]
+        (tmp_path / "atrophy.tsv").write_text("\n".join(lines) + "\n")
+        return str(tmp_path)
+
+    return write
+
+
+def test_the_sample_size_is_told_with_what_it_rests_on(results, capsys):
+    assert main(["power", results(), "--effect-points", "0.3"]) == 0
+    said = capsys.readouterr().out
+    assert "6 patients" in said
+    assert "one measurement is off by 0.200 points" in said
+    # SD 0.316 a year, effect 0.3: d = 0.95, 19 patients (Cohen's table gives 17 at 1.0 and 21 at 0.9)
+    assert "19 patients in each arm" in said
+
+
+def test_a_longer_trial_needs_fewer_patients(results, capsys):
+    def needed(*more):
+        assert main(["power", results(errors=("1.0",) * 6), "--effect-points", "0.3", *more]) == 0
+        return int(capsys.readouterr().out.split(" patients in each arm")[0].split()[-1])
+
+    assert needed("--years", "4") < needed("--years", "1")
+
+
+def test_doses_are_answered_with_a_slope(results, capsys):
+    assert main(["power", results(), "--doses", *["1", "1", "1", "2", "2", "2", "4", "4", "4", "8", "8", "8"]]) == 0
+    assert "These 12 doses find a slope of" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("more", "message"),
+    [
+        (["--power", "1.5"], "--power: expected a number between 0 and 1, got 1.5."),
+        (["--doses", "1", "1", "1", "1"], "--doses: expected one for each of at least four patients"),
+    ],
+)
+def test_a_wrong_choice_is_one_sentence(results, capsys, more, message):
+    assert main(["power", results(), *more]) == 1
+    assert message in capsys.readouterr().err
+
+
+def test_without_errors_in_the_table_one_has_to_be_given(results, capsys):
+    folder = results(errors=("n/a",) * 6)
+    assert main(["power", folder]) == 1
+    assert "--error-points" in capsys.readouterr().err
+    assert main(["power", folder, "--error-points", "0.2"]) == 0
+
+
+def test_a_folder_without_results_is_named(tmp_path, capsys):
+    assert main(["power", str(tmp_path)]) == 1
+    assert "name the folder of a finished run" in capsys.readouterr().err
+
+
+def test_two_patients_are_too_few(results, capsys):
+    assert main(["power", results(errors=("0.2",) * 2, changes=(-0.2, -0.3))]) == 1
+    assert "too few" in capsys.readouterr().err
