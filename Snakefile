@@ -20,7 +20,6 @@ from pipeline.workflow import (
     container_image,
     job_environment,
     open_study,
-    page_fingerprint,
     summarize_run,
 )
 

@@ -7,7 +7,7 @@ import json
 import shlex
 import subprocess
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -69,15 +69,17 @@ def code_of(step: str, task: str | None = None, engine: str = EMBEDDED) -> str:
     task, engine : str
         What the step asks of which engine.
     """
-    behind = code_behind(task, engine) if task else ()
+    behind: Sequence[str] = code_behind(task, engine) if task else ()
+    if step == "report":
+        behind = _page_files()
     return code_fingerprint(f"pipeline.steps.{step}", *behind)
 
 
-def page_fingerprint() -> str:
-    """Digest of what the report page is made of besides code: templates and the sentences of the methods."""
+def _page_files() -> list[str]:
+    """What the report is made of besides code: templates, captions and the sentences of the methods."""
     folder = Path(__file__).resolve().parent / "report"
     files = sorted([*folder.glob("templates/*"), *folder.glob("captions/*"), folder / "methods.yaml"])
-    return code_fingerprint(*(path.relative_to(folder.parent.parent).as_posix() for path in files))
+    return [path.relative_to(folder.parent.parent).as_posix() for path in files]
 
 
 def asked_tables(config: Config) -> list[str]:

@@ -132,7 +132,6 @@ rule report:
         mem_mb=1500,
     params:
         code=code_of("report"),
-        page=page_fingerprint(),
         config=CONFIG.as_json(),
     shell:
         "python -m pipeline report --config {params.config:q} > {log:q} 2>&1"
