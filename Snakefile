@@ -68,7 +68,7 @@ include: "pipeline/rules/report.smk"
 
 
 onstart:
-    begin_run(CONFIG, PLAN)
+    begin_run(CONFIG, PLAN, workflow)
 
 
 onsuccess:

@@ -18,6 +18,7 @@ from pipeline import __version__
 from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, code_behind, engine_of, stage_options
 from pipeline.engines.suites import require_programs
 from pipeline.errors import ConfigError, PipelineError, ToolError
+from pipeline.progress import hide_progress, show_progress
 from pipeline.provenance import code_fingerprint, remove_parts
 from pipeline.records import record_path
 from pipeline.run_lock import lock_folder
@@ -229,8 +230,8 @@ def container_image(suite: str) -> str:
     return str(image["reference"] or _CONTAINERS / image["local"])
 
 
-def begin_run(config: Config, plan: Plan) -> None:
-    """Take the results' folder for this run, tidy up after one that was killed, and say what is planned.
+def begin_run(config: Config, plan: Plan, workflow: Any) -> None:
+    """Take the results' folder for this run, tidy up after one that was killed, say what is planned, show progress.
 
     Raises
     ------
@@ -245,10 +246,12 @@ def begin_run(config: Config, plan: Plan) -> None:
     if lock.is_after_crash:
         remove_parts(config.output_dir)
     print(plan.summary(), file=sys.stderr)  # noqa: T201 - Snakemake's own messages go there
+    show_progress(workflow)
 
 
 def summarize_run(config: Config, *, unfinished: bool = False) -> str:
     """The last lines of a run; after an error the tables are made from what there is."""
+    hide_progress()
     if unfinished:
         root = Path(__file__).resolve().parent.parent
         atrophy = ["--atrophy", str(config.output_dir / "atrophy.tsv")]

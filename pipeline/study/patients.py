@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from pathlib import Path
 
 from pipeline.records import Flag, Reason
 from pipeline.study.bids import LABEL
@@ -63,6 +64,10 @@ def _plan_scan(participant_id: str, label: str, visit: Visit, other_visits: Sequ
     if len(masks) > 1:
         message = f"{len(masks)} lesion masks at ses-{label}; {masks[0].name} is used."
         flags.append(Flag("several_lesion_masks", message))
+    unusable = next((path for path in (scan.path, *masks[:1]) if not _is_usable(path)), None)
+    if unusable:
+        message = f"{str(unusable)!r} has a brace or an unprintable character in its name: rename it."
+        return PlannedScan(participant_id, label, "failed", Reason("invalid_name", message), tuple(flags), visit.day)
     return PlannedScan(
         participant_id,
         label,
@@ -74,6 +79,11 @@ def _plan_scan(participant_id: str, label: str, visit: Visit, other_visits: Sequ
         flair=visit.flair,
         protocol=replace(scan.sidecar.protocol, contrast_agent=scan.contrast_agent),
     )
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether Snakemake can take a path as it is: a brace would be a wildcard to it, a line break ends a line."""
+    return str(path).isprintable() and not set("{}") & set(str(path))
 
 
 def _exclude(scan: PlannedScan, reason: Reason | None) -> PlannedScan:
