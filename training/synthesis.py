@@ -191,7 +191,7 @@ def random_placement(head, shape, voxel_mm, rng):
     matrix = turn @ stretch * voxel_mm
     if rng.random() < 0.5:
         matrix[:, 0] *= -1
-    middle = (np.array(shape) - 1) / 2 + rng.normal(0, [3, 4, 8])
+    middle = (np.array(shape) - 1) / 2 + rng.normal(0, [4, 6, 9])
     offset = head.centre - matrix @ middle
     warp = np.stack(
         [
@@ -242,7 +242,7 @@ def synthesize(head, shape, voxel_mm, rng):
     share = np.zeros((len(STRUCTURES), *shape), np.float32)
     _sample(head.indices, draw_intensities(head, rng), head.structures, matrix, offset, warp, image, share)
     outer = share[0]
-    texture = 1 + 0.3 * rng.random() * smooth_field(shape, 3, rng) + 0.2 * rng.random() * smooth_field(shape, 8, rng)
+    texture = 1 + 0.4 * rng.random() * smooth_field(shape, 3, rng) + 0.3 * rng.random() * smooth_field(shape, 8, rng)
     image = image * (1 - outer) + image * outer * np.clip(texture, 0.1, None)
     image *= 1 + 0.05 * rng.random() * smooth_field(shape, 4, rng)
     if rng.random() < 0.35:  # white-matter lesions as dark as gray matter are still white matter

@@ -9,8 +9,9 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 (its documented name)
 from numpy.typing import NDArray
 
-_WORKING_MM = 4.0
+_WORKING_MM = 6.0
 _ITERATIONS = (50, 40, 30)
+_CONVERGED = 1e-4
 
 
 @dataclass(frozen=True)
@@ -21,7 +22,9 @@ class BiasCorrection:
     field: NDArray[Any]
 
 
-def correct_bias(image: NDArray[Any], voxel_to_ras: NDArray[Any], mask: NDArray[Any]) -> BiasCorrection:
+def correct_bias(
+    image: NDArray[Any], voxel_to_ras: NDArray[Any], mask: NDArray[Any], *, converged: float = _CONVERGED
+) -> BiasCorrection:
     """Divide an image by its smooth bias field, estimated within `mask` by N4.
 
     N4ITK: https://doi.org/10.1109/TMI.2010.2046908.  The field is one on average in the mask and is evaluated
@@ -33,6 +36,8 @@ def correct_bias(image: NDArray[Any], voxel_to_ras: NDArray[Any], mask: NDArray[
         Intensities; negative ones count as zero.
     voxel_to_ras : (4, 4) array-like
     mask : (X, Y, Z) bool array-like
+    converged : float
+        Iterations of a level end when the field's coefficient of variation changes by less.
 
     Raises
     ------
@@ -51,10 +56,14 @@ def correct_bias(image: NDArray[Any], voxel_to_ras: NDArray[Any], mask: NDArray[
     shrink = [max(1, round(_WORKING_MM / v)) for v in voxel_mm]
     corrector = sitk.N4BiasFieldCorrectionImageFilter()
     corrector.SetMaximumNumberOfIterations(list(_ITERATIONS))
-    corrector.SetConvergenceThreshold(1e-4)
+    corrector.SetConvergenceThreshold(converged)
     corrector.SetNumberOfThreads(1)  # sums over threads would make the last digits depend on their number
-    corrector.Execute(sitk.Shrink(volume, shrink), sitk.Shrink(inside, shrink))
-    log_field = sitk.GetArrayFromImage(corrector.GetLogBiasFieldAsImage(volume)).T
+    shrunk = sitk.Shrink(volume, shrink)
+    corrector.Execute(shrunk, sitk.Shrink(inside, shrink))
+    # the field is smooth on the scale of the shrunk grid: evaluated there and interpolated
+    coarse = corrector.GetLogBiasFieldAsImage(shrunk)
+    fine = sitk.Resample(coarse, volume, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
+    log_field = sitk.GetArrayViewFromImage(fine).T
     # outside the mask the spline is free: keep it from running away
     low, high = np.percentile(log_field[mask], [0.1, 99.9])
     log_field = np.clip(log_field, low - 0.2, high + 0.2)

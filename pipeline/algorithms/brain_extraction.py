@@ -11,6 +11,7 @@ from scipy import ndimage
 from skimage import measure
 
 from pipeline.algorithms.bias import correct_bias
+from pipeline.algorithms.distance import distance_to
 from pipeline.algorithms.structures import STRUCTURES, Predict, label_structures
 from pipeline.algorithms.tissue import segment_tissue
 from pipeline.algorithms.volumes import tissue_volume_ml
@@ -21,6 +22,7 @@ _CLOSING_MM = 2.5  # sulci narrower than about 5 mm belong to the brain mask
 _SURELY_WHITE = 0.95
 _FAT_OVER_WHITE = 1.4
 _THIN_MM = 1.0
+_ROUGHLY = 5e-4  # the field for the masks; the scan's own is estimated within them
 _BOX_MARGIN_MM = 8.0
 _SMALLEST_BRAIN_ML = 400.0
 
@@ -48,11 +50,11 @@ def largest_component(mask: NDArray[Any]) -> NDArray[Any]:
 
 def main_body(mask: NDArray[Any], neck_mm: float, voxel_mm: NDArray[Any]) -> NDArray[Any]:
     """The largest part of a mask, without what hangs on it by a neck narrower than twice `neck_mm`."""
-    depth = ndimage.distance_transform_edt(np.pad(mask, 1), sampling=voxel_mm)[1:-1, 1:-1, 1:-1]
+    depth = distance_to(~np.pad(mask, 1), voxel_mm)[1:-1, 1:-1, 1:-1]
     core = largest_component(depth > neck_mm)
     if not core.any():
         return largest_component(mask)
-    reach = ndimage.distance_transform_edt(~core, sampling=voxel_mm) <= neck_mm + _REGROWTH_MM
+    reach = distance_to(core, voxel_mm) <= neck_mm + _REGROWTH_MM
     return largest_component(mask & reach)
 
 
@@ -60,8 +62,8 @@ def close_mask(mask: NDArray[Any], radius_mm: float, voxel_mm: NDArray[Any]) -> 
     """Morphological closing by a ball whose radius is in mm, whatever the voxel."""
     pad = [(int(np.ceil(radius_mm / v)) + 1,) * 2 for v in voxel_mm]
     padded = np.pad(mask, pad)
-    grown = ndimage.distance_transform_edt(~padded, sampling=voxel_mm) <= radius_mm
-    closed = ndimage.distance_transform_edt(grown, sampling=voxel_mm) > radius_mm
+    grown = distance_to(padded, voxel_mm) <= radius_mm
+    closed = distance_to(~grown, voxel_mm) > radius_mm
     inner = tuple(slice(low, low + size) for (low, _), size in zip(pad, mask.shape, strict=True))
     return np.asarray(closed[inner] | mask)
 
@@ -103,7 +105,7 @@ def refine_brain(
     image: NDArray[Any], voxel_to_ras: NDArray[Any], structures: NDArray[Any], coarse: BrainExtraction
 ) -> BrainExtraction:
     """Sharpen the network's 2 mm outline on the scan's own intensities: brain is what segments as tissue."""
-    corrected = correct_bias(image, voxel_to_ras, coarse.brain_mask).image
+    corrected = correct_bias(image, voxel_to_ras, coarse.brain_mask, converged=_ROUGHLY).image
     tissue = segment_tissue(corrected, voxel_to_ras, coarse.brain_mask, coarse.intracranial_mask, structures)
     voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
     white = float(np.median(corrected[tissue.wm > _SURELY_WHITE])) if (tissue.wm > _SURELY_WHITE).any() else np.inf

@@ -14,7 +14,7 @@ The sum hardly depends on the weight of the regularization (docs/validation.md).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -22,7 +22,8 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from pipeline.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
-from pipeline.algorithms.intensity import MatchedVisits, match_visits
+from pipeline.algorithms.distance import distance_to
+from pipeline.algorithms.intensity import MatchedVisits, even_out, match_visits
 from pipeline.algorithms.midway import MidwayAlignment
 from pipeline.algorithms.multigrid import solve_membrane
 from pipeline.algorithms.resampling import resample
@@ -30,7 +31,12 @@ from pipeline.algorithms.resampling import resample
 _MARGIN_MM = 10.0
 _FINEST_MM, _COARSEST_MM = 1.0, 2.0
 _MEMBRANE_WEIGHT = 10.0
-_ITERATIONS = 3
+_ITERATIONS = 2
+_LAST_ITERATIONS = 1  # after the shading that was left has been taken out
+_PURE = 0.95
+# of the change, from the cohorts with known change in docs/validation.md
+_SCALE_SE = 5e-5
+_UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE = 0.06, 0.04
 _OUTLIER_SDS = 4.0
 _GRADIENT_FLOOR_SDS = 0.5
 _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
@@ -68,10 +74,12 @@ class ChangeMeasure:
     """Changes in percent of baseline, with the parts they are made of and what tells of their quality.
 
     `gm_jacobian_percent` is Jacobian integration alone; `noise_sd` the spread of the difference of both visits in
-    units of white matter before, `residual_sd` after registration.
+    units of white matter before, `residual_sd` after registration.  `gm_change_se_points` is the standard error of
+    `gm_change_percent` in percentage points: noise and scale, and what validation found beyond them.
     """
 
     gm_change_percent: float
+    gm_change_se_points: float
     cortical_gm_change_percent: float
     subcortical_gm_change_percent: float
     wm_change_percent: float
@@ -132,10 +140,10 @@ def _seen(visit: VisitTissue, to_voxel: NDArray[Any], shape: tuple[int, int, int
     return resample(seen, to_voxel, shape) > 0.99
 
 
-def _register(scene: _Scene, shape: tuple[int, int, int]) -> NDArray[Any]:
-    """Stationary velocity (3, X, Y, Z), voxels, from baseline to follow-up."""
-    velocity = np.zeros((3, *shape), np.float32)
-    for _ in range(_ITERATIONS):
+def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray[Any]:
+    """Stationary velocity (3, X, Y, Z), voxels, from baseline to follow-up, improved by Gauss-Newton steps."""
+    velocity = velocity.copy()
+    for _ in range(iterations):
         baseline, followup = scene.registered(velocity)
         residual = followup - baseline
         g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
@@ -157,6 +165,14 @@ class _Flow:
     jacobian_baseline: NDArray[Any]
     jacobian_followup: NDArray[Any]
     left: NDArray[Any]  # (3, X, Y, Z): r g / (|g|^2 + a^2)
+    lever: NDArray[Any]  # the same for a residual r of one
+
+    def noise_se_points(self, fraction: NDArray[Any], residual_sd: float) -> float:
+        """Standard error of the residual part of `change_percent` that noise of `residual_sd` makes."""
+        slope = np.gradient(fraction)
+        lever = sum(s * k for s, k in zip(slope, self.lever, strict=True))
+        before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
+        return 100 * residual_sd * float(np.sqrt((lever**2).sum(dtype=np.float64))) / max(before, 1.0)
 
     def change_percent(self, fraction: NDArray[Any], *, with_residual: bool = True) -> float:
         """Change of the volume of a tissue whose midway fraction is given, percent of baseline."""
@@ -176,9 +192,9 @@ def _flow(scene: _Scene, velocity: NDArray[Any], inside: NDArray[Any]) -> tuple[
     residual = followup - baseline
     g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
     floor = (_GRADIENT_FLOOR_SDS * scene.noise_sd) ** 2
-    left = inside * scene.robust(residual) * residual * g / ((g * g).sum(0) + floor)
+    lever = inside * scene.robust(residual) * g / ((g * g).sum(0) + floor)
     jacobians = [jacobian_determinant(exponential(sign * velocity / 2)) for sign in (-1, 1)]
-    return _Flow(jacobians[0], jacobians[1], left), float(residual[inside].std())
+    return _Flow(jacobians[0], jacobians[1], lever * residual, lever), float(residual[inside].std())
 
 
 def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: MidwayAlignment) -> ChangeMeasure:
@@ -218,25 +234,32 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     still = np.zeros((3, *shape), np.float32)
     plain = [sample_spline(c, m, still) for c, m in zip(coefficients, to_voxel, strict=True)]
     matched: MatchedVisits = match_visits(plain[0], plain[1], inside, spacing)
-    near = ndimage.distance_transform_edt(~intracranial, sampling=spacing) < _DATA_REACH_MM
+    near = distance_to(intracranial, np.full(3, spacing)) < _DATA_REACH_MM
     gains = (matched.baseline_gain, matched.followup_gain)
     scene = _Scene(coefficients, to_voxel, gains, (near & seen).astype(np.float32), max(matched.noise_sd, 1e-3))
-    velocity = _register(scene, shape)
-    flow, residual_sd = _flow(scene, velocity, inside)
-    warps = (exponential(-velocity / 2), exponential(velocity / 2))
+    velocity = _register(scene, still, _ITERATIONS)
 
     def common(name: str) -> NDArray[Any]:
         """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
+        warps = (exponential(-velocity / 2), exponential(velocity / 2))
         pulled = [_pull_fraction(getattr(v, name), m, u) for v, m, u in zip(visits, to_voxel, warps, strict=True)]
         return np.asarray((pulled[0] + pulled[1]) / 2 * seen)
 
-    gm, wm, deep = common("gm"), common("wm"), common("subcortical_gm")
+    gm, wm = common("gm"), common("wm")
+    factors = even_out(*scene.registered(velocity), inside & (np.maximum(gm, wm) > _PURE), spacing)
+    gains = (gains[0] * factors[0], gains[1] * factors[1])
+    scene = replace(scene, gains=gains)
+    velocity = _register(scene, velocity, _LAST_ITERATIONS)
+    flow, residual_sd = _flow(scene, velocity, inside)
+    deep = common("subcortical_gm")
     everything = float(resample(baseline.gm, to_voxel[0], shape).sum()) + 1e-6
+    gm_change = flow.change_percent(gm)
     with np.errstate(divide="ignore"):
         log_jacobian = np.log(np.maximum(flow.jacobian_followup, 1e-3) / np.maximum(flow.jacobian_baseline, 1e-3))
     images = MidwayImages(plain[0] * gains[0], plain[1] * gains[1], gm, gm + wm, log_jacobian * near, grid_to_ras)
     return ChangeMeasure(
-        gm_change_percent=flow.change_percent(gm),
+        gm_change_percent=gm_change,
+        gm_change_se_points=_standard_error(gm_change, flow.noise_se_points(gm, residual_sd)),
         cortical_gm_change_percent=flow.change_percent(np.maximum(gm - deep, 0)),
         subcortical_gm_change_percent=flow.change_percent(deep),
         wm_change_percent=flow.change_percent(wm),
@@ -248,6 +271,12 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         covered_percent=100 * float((resample(baseline.gm, to_voxel[0], shape) * seen).sum()) / everything,
         images=images,
     )
+
+
+def _standard_error(change_percent: float, noise_points: float) -> float:
+    """Standard error in percentage points from its independent parts."""
+    parts = (noise_points, 300 * _SCALE_SE, _UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE * change_percent)
+    return float(np.sqrt(sum(part**2 for part in parts)))
 
 
 def _pull_fraction(fraction: NDArray[Any], to_voxel: NDArray[Any], warp: NDArray[Any]) -> NDArray[Any]:

@@ -13,6 +13,9 @@ _FIELD_MM = 15.0
 _FLAT_GRADIENT_PER_MM = 0.05  # of white matter: above it a voxel lies on a border, where real change would show
 _DARKEST = 0.35  # of white matter: fluid has too little signal to tell a gain
 _ROUNDS = 3
+_FINE_FIELD_MM = 8.0
+_FINE_FIELD_FLOOR = 1e-3  # where there is no pure tissue near, there is no correction
+_LARGEST_RATIO = 0.3
 
 
 @dataclass(frozen=True)
@@ -79,3 +82,28 @@ def match_visits(
         float(1.4826 * np.median(np.abs(difference))),
         float(100 * field[mask].std()),
     )
+
+
+def even_out(
+    baseline: NDArray[Any], followup: NDArray[Any], pure: NDArray[Any], spacing_mm: float
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Factors (X, Y, Z) for registered visits that take out the shading that `match_visits` has left.
+
+    Once the visits are registered, a voxel of one tissue alone has no border whose shift could show in it, so what
+    differs there is shading, on a finer scale than could be trusted before.
+
+    Parameters
+    ----------
+    baseline, followup : (X, Y, Z) float32
+        Registered intensities on one scale, white matter = 1.
+    pure : (X, Y, Z) bool
+        Voxels of a single tissue.
+    spacing_mm : float
+    """
+    mean = (baseline + followup) / 2
+    log_ratio = np.clip((followup - baseline) / np.maximum(mean, _DARKEST), -_LARGEST_RATIO, _LARGEST_RATIO)
+    sigma = _FINE_FIELD_MM / spacing_mm
+    weight = pure.astype(np.float32)
+    smooth = ndimage.gaussian_filter(weight, sigma)
+    half = ndimage.gaussian_filter(weight * log_ratio, sigma) / (smooth + _FINE_FIELD_FLOOR) / 2
+    return np.exp(half).astype(np.float32), np.exp(-half).astype(np.float32)

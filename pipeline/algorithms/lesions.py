@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from pipeline.algorithms.distance import distance_to
+
 _RIM_MM = 1.2  # partial volume around a lesion's mask
 _RING_MM = 6.0
 _SPREAD_MM = 3.0
@@ -53,7 +55,7 @@ def fill_lesions(
         return filled
     voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
     threshold = _gray_white_threshold(filled[brain & ~lesion][::7])
-    distance = ndimage.distance_transform_edt(~lesion, sampling=voxel_mm)
+    distance = distance_to(lesion, voxel_mm)
     ring = brain & (distance > _RIM_MM) & (distance < _RING_MM) & (filled > threshold)
     sigma = _SPREAD_MM / voxel_mm
     weight = ndimage.gaussian_filter(ring.astype(np.float32), sigma)

@@ -14,10 +14,11 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
+from pipeline.algorithms.distance import distance_to
 from pipeline.algorithms.resampling import resample
 
 _LEVELS_MM = (8.0, 4.0, 2.0)
-_SHELL_MM = (2.0, 14.0)  # skull and scalp outside the intracranial mask; nearer, CSF spaces still change
+_SHELL_MM = (3.0, 20.0)  # skull and scalp, clear of the dura and of what the intracranial mask gets wrong
 _NORMALIZATION_MM = 12.0
 _START_DEGREES = 14.0
 _MAX_ITERATIONS = 25
@@ -151,7 +152,7 @@ class _Pair:
         self.images, self.brains, self.shells = [], [], []
         for visit, voxel_mm in zip(self.visits, self.voxel_mm, strict=True):
             self.images.append(normalize_locally(visit.image, _NORMALIZATION_MM / voxel_mm))
-            distance = ndimage.distance_transform_edt(~visit.intracranial_mask, sampling=voxel_mm)
+            distance = distance_to(visit.intracranial_mask, voxel_mm)
             self.brains.append((distance < 3.0).astype(np.float32))
             shell = (distance > _SHELL_MM[0]) & (distance < _SHELL_MM[1])
             self.shells.append(shell.astype(np.float32))

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
+from pipeline.algorithms.random_field import ClassTable, Settled, neighbours_of, settle_fractions
 from pipeline.algorithms.structures import STRUCTURES
 
 _PURE = ("cortex", "cerebellar_cortex", "deep_gray", "white_matter", "csf")
@@ -27,13 +28,20 @@ _MIXED = (
     ("deep_gray", "csf"),
     ("white_matter", "csf"),
 )
+_RIM_CLASS = len(_PURE) + _MIXED.index(("white_matter", "csf"))
 _TISSUE_OF = {"cortex": 0, "cerebellar_cortex": 0, "deep_gray": 0, "white_matter": 1, "csf": 2}
-_GRAY, _WHITE, _FLUID = range(3)
+_GRAY, _WHITE = range(2)
 _EM_ITERATIONS = 6
 _FIELD_MM = 14.0
 _PRIOR_FLOOR = 2e-3
 _NEIGHBOUR_WEIGHT = 4.0
 _MIXTURE_WEIGHT = 2.0
+_SHARE_STEP = 2.0
+_THIN = ("cortex", "cerebellar_cortex")  # most voxels of a sheet hold some of its neighbours
+_PEAK_REACH, _PEAK_BINS = 2.0, 80
+_EDGE_GAIN = 4.0
+_TABLE_SIZE = 4096
+_LAST_SWEEPS = 4
 _DEEP_REACH = 0.75  # of the way from cortex to white matter
 _RIM_MM = 1.5
 _RIM_GAIN = 6.0
@@ -58,14 +66,20 @@ class TissueFractions:
 
 @dataclass
 class _Model:
+    """Means and spreads of the pure classes, and how much commoner each class is than its prior says."""
+
     means: dict[str, float]
     spreads: dict[str, float]
+    shares: NDArray[Any]
 
 
 def _priors(
     structures: NDArray[Any], voxel_mm: NDArray[Any], box: tuple[slice, ...], inside: NDArray[Any], brain: NDArray[Any]
 ) -> dict[str, NDArray[Any]]:
-    """Prior probability (N,) of each pure class in the voxels of `inside`."""
+    """Prior probability (N,) of each pure class in the voxels of `inside`.
+
+    Beside them `rim`, see `_ventricle_rim`, and `reach`, one in and at the brain mask and zero further out.
+    """
     index = {name: number for number, name in enumerate(STRUCTURES)}
     sources = {
         "cortex": ("cortex",),
@@ -75,16 +89,17 @@ def _priors(
         "csf": ("ventricles", "outer_csf", "outside"),
     }
     near_brain = ndimage.gaussian_filter(brain.astype(np.float32), 1.0 / voxel_mm)[inside]
+    reach = np.clip(near_brain * _EDGE_GAIN, 0, 1)
     priors = {}
     for name, members in sources.items():
         total = sum(structures[index[m]][box][inside].astype(np.float32) for m in members)
         # outside the brain mask there is fluid: a smooth edge, so that the mask's own error does not cut the cortex
-        priors[name] = np.asarray(total if name == "csf" else total * np.clip(near_brain * 4, 0, 1)) + _PRIOR_FLOOR
+        priors[name] = np.asarray(total if name == "csf" else total * reach) + _PRIOR_FLOOR
     rim = _ventricle_rim(structures, voxel_mm, box)[inside]
     for name in ("cortex", "deep_gray"):
         priors[name] = priors[name] * (1 - rim)
     scale = sum(priors.values())
-    return {name: p / scale for name, p in priors.items()} | {"rim": rim}
+    return {name: p / scale for name, p in priors.items()} | {"rim": rim, "reach": reach}
 
 
 def _ventricle_rim(structures: NDArray[Any], voxel_mm: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:
@@ -118,7 +133,8 @@ def _start(intensity: NDArray[Any], priors: dict[str, NDArray[Any]]) -> _Model:
         means[name] = _weighted_median(intensity[sure], priors[name][sure] ** 4) if enough else usual[name] * white
         white = means["white_matter"]
     spread = 0.06 * white
-    return _Model(means, {name: spread * (1.6 if name == "deep_gray" else 1.0) for name in _PURE})
+    shares = np.array([1.0] * len(_PURE) + [_MIXTURE_WEIGHT] * len(_MIXED), np.float32)
+    return _Model(means, {name: spread * (1.6 if name == "deep_gray" else 1.0) for name in _PURE}, shares)
 
 
 def _gaussian(x: NDArray[Any] | float, mean: float, spread: float) -> NDArray[Any]:
@@ -132,83 +148,66 @@ def _mixture_density(x: NDArray[Any], a: float, b: float, spread: float) -> NDAr
     return np.asarray((special.ndtr((x - low) / spread) - special.ndtr((x - high) / spread)) / width, dtype=np.float32)
 
 
-def _classes(x: NDArray[Any], priors: dict[str, NDArray[Any]], model: _Model) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Joint prior times likelihood (K, N) and the tissue fractions each class stands for (K, 3, N)."""
-    count = len(_PURE) + len(_MIXED)
-    joint = np.empty((count, x.size), np.float32)
-    fractions = np.zeros((count, 3, x.size), np.float32)
+def _class_priors(priors: dict[str, NDArray[Any]]) -> NDArray[Any]:
+    """Prior probability (N, K) of each class, pure and mixed, not normalized."""
+    chances = np.empty((priors["csf"].size, len(_PURE) + len(_MIXED)), np.float32)
     for number, name in enumerate(_PURE):
-        likelihood = _gaussian(x, model.means[name], model.spreads[name])
-        if name == "deep_gray":  # from the caudate, like cortex, to the pallidum, nearly white
-            bright = model.means["cortex"] + _DEEP_REACH * (model.means["white_matter"] - model.means["cortex"])
-            likelihood = _mixture_density(x, model.means["cortex"], bright, model.spreads["cortex"])
-        if name == "csf":  # nothing is darker than fluid but flow voids and vessels' walls: count them as fluid
-            likelihood = np.where(
-                x < model.means[name], _gaussian(model.means[name], model.means[name], model.spreads[name]), likelihood
-            )
-        if name == "white_matter":  # brighter than white: fat-free noise, vessels, bias; white all the same
-            likelihood = np.maximum(likelihood, np.where(x > model.means[name], 1e-3, 0).astype(np.float32))
-        joint[number] = priors[name] * likelihood
-        fractions[number, _TISSUE_OF[name]] = 1
+        chances[:, number] = priors[name]
     for number, (a, b) in enumerate(_MIXED, start=len(_PURE)):
-        spread = min(model.spreads[a], model.spreads[b])
-        chance = _MIXTURE_WEIGHT * priors[a] * priors[b]
-        if (a, b) == ("white_matter", "csf"):
-            chance = chance + priors["rim"]
-        joint[number] = chance * _mixture_density(x, model.means[a], model.means[b], spread)
-        share = np.clip((x - model.means[b]) / (model.means[a] - model.means[b] + 1e-6), 0, 1)
-        fractions[number, _TISSUE_OF[a]] += share
-        fractions[number, _TISSUE_OF[b]] += 1 - share
-    return joint, fractions
+        chances[:, number] = priors[a] * priors[b]
+    return chances
 
 
-def _neighbour_mean(volume: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
-    """Mean of the six neighbours (X, Y, Z), nearer ones weighted more (inverse square distance)."""
-    weights = 1 / voxel_mm**2
-    total = np.zeros_like(volume)
-    for axis, weight in enumerate(weights / (2 * weights.sum())):
-        kernel = np.zeros(3, np.float32)
-        kernel[[0, 2]] = weight
-        total += ndimage.correlate1d(volume, kernel, axis=axis, mode="nearest")
-    return total
+def _class_table(model: _Model, top: float) -> ClassTable:
+    """Likelihood of each class, and the tissue fractions that it stands for, at intensities from 0 to `top`."""
+    count = len(_PURE) + len(_MIXED)
+    x = np.linspace(0, top, _TABLE_SIZE)
+    density = np.empty((count, x.size), np.float32)
+    fractions = np.zeros((3, count, x.size), np.float32)
+    means, spreads = model.means, model.spreads
+    for number, name in enumerate(_PURE):
+        density[number] = _gaussian(x, means[name], spreads[name])
+        fractions[_TISSUE_OF[name], number] = 1
+    # deep gray: from the caudate, like cortex, to the pallidum, nearly white
+    bright = means["cortex"] + _DEEP_REACH * (means["white_matter"] - means["cortex"])
+    density[_PURE.index("deep_gray")] = _mixture_density(x, means["cortex"], bright, spreads["cortex"])
+    # nothing is darker than fluid but flow voids and vessels' walls: count them as fluid
+    fluid = _gaussian(means["csf"], means["csf"], spreads["csf"])
+    density[_PURE.index("csf")] = np.where(x < means["csf"], fluid, density[_PURE.index("csf")])
+    # brighter than white: vessels and what bias correction left; white all the same
+    bright_white = np.where(x > means["white_matter"], 1e-3, 0)
+    density[_PURE.index("white_matter")] = np.maximum(density[_PURE.index("white_matter")], bright_white)
+    for number, (a, b) in enumerate(_MIXED, start=len(_PURE)):
+        density[number] = _mixture_density(x, means[a], means[b], min(spreads[a], spreads[b]))
+        share = np.clip((x - means[b]) / (means[a] - means[b] + 1e-6), 0, 1)
+        fractions[_TISSUE_OF[a], number] += share
+        fractions[_TISSUE_OF[b], number] += 1 - share
+    return ClassTable(density, fractions[_GRAY], fractions[_WHITE], 0.0, top / (_TABLE_SIZE - 1))
 
 
-def _expected_fractions(
-    joint: NDArray[Any], fractions: NDArray[Any], inside: NDArray[Any], voxel_mm: NDArray[Any], sweeps: int
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Mean-field solution of the random field: class posteriors (K, N) and fractions (3, N)."""
-    posterior = joint / (joint.sum(0) + 1e-20)
-    found = np.einsum("kn,ktn->tn", posterior, fractions)
-    for _ in range(sweeps):
-        neighbours = np.empty_like(found)
-        for tissue in range(3):
-            volume = np.zeros(inside.shape, np.float32)
-            if tissue == _FLUID:
-                volume[~inside] = 1
-            volume[inside] = found[tissue]
-            neighbours[tissue] = _neighbour_mean(volume, voxel_mm)[inside]
-        distance = ((fractions - neighbours[None]) ** 2).sum(1)
-        posterior = joint * np.exp(-_NEIGHBOUR_WEIGHT * distance)
-        posterior /= posterior.sum(0) + 1e-20
-        found = np.einsum("kn,ktn->tn", posterior, fractions)
-    return posterior, found
+def _peak(x: NDArray[Any], weight: NDArray[Any], mean: float, spread: float) -> float:
+    """The most frequent intensity: unlike the mean it is not drawn towards the neighbour that reaches further."""
+    edges = mean + spread * np.linspace(-_PEAK_REACH, _PEAK_REACH, _PEAK_BINS + 1)
+    counts = ndimage.gaussian_filter1d(np.histogram(x, edges, weights=weight)[0], _PEAK_BINS / (4 * _PEAK_REACH))
+    return float((edges[counts.argmax()] + edges[counts.argmax() + 1]) / 2)
 
 
-def _update(x: NDArray[Any], posterior: NDArray[Any], model: _Model) -> _Model:
-    """New means and spreads of the pure classes; those with too little weight keep theirs."""
+def _update(x: NDArray[Any], settled: Settled, model: _Model) -> _Model:
+    """New means, spreads and shares; a pure class with too little weight keeps its mean and spread."""
     means, spreads = dict(model.means), dict(model.spreads)
     for number, name in enumerate(_PURE):
-        weight = posterior[number]
+        weight = settled.posterior[:, number]
         total = float(weight.sum())
         if total < _MIN_VOXELS:
             continue
         mean = float((weight * x).sum() / total)
-        means[name] = mean
         spreads[name] = float(np.sqrt((weight * (x - mean) ** 2).sum() / total))
+        means[name] = _peak(x, weight, mean, spreads[name]) if name in _THIN else mean
     white = means["white_matter"]
     for name in _PURE:
         spreads[name] = float(np.clip(spreads[name], 0.015 * white, 0.2 * white))
-    return _Model(means, spreads)
+    found = settled.posterior.sum(0, dtype=np.float64) / np.maximum(settled.expected, 1.0)
+    return _Model(means, spreads, (model.shares * np.clip(found, 1 / _SHARE_STEP, _SHARE_STEP)).astype(np.float32))
 
 
 def _residual_field(
@@ -217,9 +216,10 @@ def _residual_field(
     """Smooth multiplicative field (N,) that bias correction has left, from white matter and cortex."""
     weight = np.zeros(inside.shape, np.float32)
     deviation = np.zeros(inside.shape, np.float32)
-    parts = [(name, posterior[_PURE.index(name)]) for name in ("white_matter", "cortex", "cerebellar_cortex")]
+    parts = [(name, posterior[:, _PURE.index(name)]) for name in ("white_matter", "cortex", "cerebellar_cortex")]
     weight[inside] = sum(p for _, p in parts)
-    deviation[inside] = sum(p * np.log(np.maximum(x, 1e-3) / model.means[name]) for name, p in parts)
+    log_x = np.log(np.maximum(x, 1e-3))
+    deviation[inside] = sum(p * (log_x - np.float32(np.log(model.means[name]))) for name, p in parts)
     sigma = _FIELD_MM / voxel_mm
     smooth = ndimage.gaussian_filter(deviation, sigma) / (ndimage.gaussian_filter(weight, sigma) + 0.02)
     return np.asarray(np.exp(smooth[inside]), dtype=np.float32)
@@ -263,23 +263,27 @@ def segment_tissue(
     raw = raw / max(float(np.percentile(raw, 90)), 1e-6)
     model = _start(raw, priors)
     x = raw
+    neighbours, chances = neighbours_of(inside), _class_priors(priors)
     for iteration in range(_EM_ITERATIONS):
-        joint, fractions = _classes(x, priors, model)
-        posterior, found = _expected_fractions(
-            joint, fractions, inside, voxel_mm, 1 if iteration < _EM_ITERATIONS - 1 else 4
-        )
-        if iteration == _EM_ITERATIONS - 1:
+        last = iteration == _EM_ITERATIONS - 1
+        table = _class_table(model, float(x.max()))
+        sweeps = _LAST_SWEEPS if last else 1
+        weighted = chances * model.shares
+        weighted[:, _RIM_CLASS] += priors["rim"]
+        settled = settle_fractions(x, weighted, table, neighbours, voxel_mm, pull=_NEIGHBOUR_WEIGHT, sweeps=sweeps)
+        if last:
             break
-        model = _update(x, posterior, model)
+        model = _update(x, settled, model)
         if iteration in (1, 3):
-            x = x / _residual_field(x, posterior, model, inside, voxel_mm)
+            x = x / _residual_field(x, settled.posterior, model, inside, voxel_mm)
+    # dura and sinuses between brain and skull are as bright as mixtures of gray matter and fluid
+    gray, white = (np.clip(f * priors["reach"], 0, 1) for f in (settled.gray, settled.white))
     volumes = np.zeros((4, *np.shape(image)), np.float32)
-    total = found.sum(0)
-    for tissue in range(3):
-        volumes[tissue][box][inside] = np.clip(found[tissue] / total, 0, 1)
+    for volume, values in zip(volumes, (gray, white, np.clip(1 - gray - white, 0, 1)), strict=False):
+        volume[box][inside] = values
     cortical = priors["cortex"] + priors["cerebellar_cortex"]
-    volumes[3][box][inside] = volumes[_GRAY][box][inside] * priors["deep_gray"] / (priors["deep_gray"] + cortical)
-    white = model.means["white_matter"]
-    means = {name: value / white for name, value in model.means.items()}
+    volumes[3][box][inside] = gray * priors["deep_gray"] / (priors["deep_gray"] + cortical)
+    bright = model.means["white_matter"]
+    means = {name: value / bright for name, value in model.means.items()}
     gm, wm, csf, subcortical_gm = volumes
-    return TissueFractions(gm, wm, csf, subcortical_gm, means, model.spreads["white_matter"] / white)
+    return TissueFractions(gm, wm, csf, subcortical_gm, means, model.spreads["white_matter"] / bright)

@@ -52,7 +52,7 @@ class SegmentTissue(EmbeddedInterface):
         brain = read_mask(Path(self.inputs.brain_mask), like=scan)
         intracranial = read_mask(Path(self.inputs.intracranial_mask), like=scan)
         predict = load_network()
-        structures = label_structures(scan.data, scan.voxel_to_ras, predict=predict)
+        structures = label_structures(scan.data, scan.voxel_to_ras, predict=predict, brain_mask=brain.data)
         tissue = segment_tissue(scan.data, scan.voxel_to_ras, brain.data, intracranial.data, structures)
         for trait, name in _TRAITS.items():
             path = self._keep(trait, folder / f"{trait}.nii.gz")

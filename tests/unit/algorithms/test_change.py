@@ -59,6 +59,13 @@ def test_swapped_visits_invert_the_ratio():
     assert 100 * abs(ratio - 1) < 0.002  # points: rounding in single precision
 
 
+def test_standard_error_grows_with_noise():
+    quiet, loud = (
+        measure_change(_visit(0, 1, noise=n), _visit(0.1, 2, noise=n), STILL).gm_change_se_points for n in (0.01, 0.06)
+    )
+    assert 0.05 < quiet < loud < 1
+
+
 def test_same_input_same_bits():
     visits = _visit(0, 1), _visit(0.1, 2)
     first, second = (measure_change(*visits, STILL) for _ in range(2))

@@ -3,7 +3,7 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.intensity import match_visits
+from pipeline.algorithms.intensity import even_out, match_visits
 
 SHAPE = (60, 66, 56)
 
@@ -25,3 +25,16 @@ def test_no_tissue_is_refused():
     nothing = np.zeros((8, 8, 8), np.float32)
     with pytest.raises(ValueError, match="no signal"):
         match_visits(nothing, nothing, np.ones((8, 8, 8), bool), 1.0)
+
+
+def test_shading_that_is_left_is_taken_out_by_halves():
+    place = np.indices((40, 40, 40))
+    shading = 0.02 * np.sin(place[0] / 9)
+    pure = np.random.default_rng(4).random((40, 40, 40)) > 0.4
+    baseline = np.where(pure, 1.0, 0.8).astype(np.float32)
+    # what is not pure changes for real and must not be taken for shading
+    followup = np.where(pure, np.exp(shading), 0.5).astype(np.float32)
+    factors = even_out(baseline, followup, pure, 1.6)
+    left = np.log(followup * factors[1] / (baseline * factors[0]))[pure]
+    assert left.std() < 0.3 * shading.std()
+    np.testing.assert_allclose(factors[0] * factors[1], 1, rtol=1e-5)
