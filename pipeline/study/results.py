@@ -17,6 +17,7 @@ from pipeline.study.tables import columns, read_rows
 
 _CHANGE_COLUMNS = (
     "gm_change_percent",
+    "gm_change_se_points",
     "cortical_gm_change_percent",
     "deep_gm_change_percent",
     "wm_change_percent",
