@@ -180,8 +180,8 @@ def test_a_template_that_is_not_there_and_a_wrong_option_are_named(content):
     content["ants"] = {"template": "nowhere.nii.gz"}
     with pytest.raises(ConfigError, match=r"ants\.template: there is no file"):
         load_config(content)
-    content["ants"] = {"templat": "x"}
-    with pytest.raises(ConfigError, match=r"ants\.templat: no such key\. Did you mean ants\.template\?"):
+    content["ants"] = {"tmplate": "x"}
+    with pytest.raises(ConfigError, match=r"ants\.tmplate: no such key\. Did you mean ants\.template\?"):
         load_config(content)
     content["ants"] = {}
     content["fsl"] = {"bet_fraction": 1.5}
