@@ -188,5 +188,5 @@ def test_the_pictures_are_laid_out_for_the_toggle_of_snakemakes_own_report(undis
     both = {"sub-P01_baseline.jpg", "sub-P01_followup.jpg", "sub-P02_baseline.jpg", "sub-P02_followup.jpg"}
     # beside Snakemake's own time stamp of the folder
     assert {path.name for path in (gallery / "midway").glob("[!.]*")} == both
-    assert {path.name for path in (gallery / "borders").iterdir()} == both
+    assert {path.name for path in (gallery / "borders").glob("[!.]*")} == both
     assert (gallery / "change" / "sub-P01_change.jpg").is_file()
