@@ -99,8 +99,15 @@ class _Scene:
     coefficients: tuple[NDArray[Any], NDArray[Any]]
     to_voxel: tuple[NDArray[Any], NDArray[Any]]
     gains: tuple[NDArray[Any], NDArray[Any]]
+    seen: NDArray[Any]
     weight: NDArray[Any]
     noise_sd: float
+
+    def common(self, fractions: tuple[NDArray[Any], NDArray[Any]], velocity: NDArray[Any]) -> NDArray[Any]:
+        """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
+        warps = (exponential(-velocity / 2), exponential(velocity / 2))
+        pulled = [_pull_fraction(f, m, u) for f, m, u in zip(fractions, self.to_voxel, warps, strict=True)]
+        return np.asarray((pulled[0] + pulled[1]) / 2 * self.seen)
 
     def registered(self, velocity: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
         """Both visits, each warped by its half of the flow."""
@@ -164,15 +171,18 @@ class _Flow:
 
     jacobian_baseline: NDArray[Any]
     jacobian_followup: NDArray[Any]
-    left: NDArray[Any]  # (3, X, Y, Z): r g / (|g|^2 + a^2)
-    lever: NDArray[Any]  # the same for a residual r of one
+    residual: NDArray[Any]  # (X, Y, Z): r
+    lever: NDArray[Any]  # (3, X, Y, Z): g / (|g|^2 + a^2), the shift for a residual of one
+
+    def _shift(self, fraction: NDArray[Any]) -> NDArray[Any]:
+        """(X, Y, Z) what a residual of one does to a tissue: grad f . g / (|g|^2 + a^2)."""
+        return np.asarray(sum(s * k for s, k in zip(np.gradient(fraction), self.lever, strict=True)))
 
     def noise_se_points(self, fraction: NDArray[Any], residual_sd: float) -> float:
         """Standard error of the residual part of `change_percent` that noise of `residual_sd` makes."""
-        slope = np.gradient(fraction)
-        lever = sum(s * k for s, k in zip(slope, self.lever, strict=True))
         before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
-        return 100 * residual_sd * float(np.sqrt((lever**2).sum(dtype=np.float64))) / max(before, 1.0)
+        spread = float(np.sqrt((self._shift(fraction) ** 2).sum(dtype=np.float64)))
+        return 100 * residual_sd * spread / max(before, 1.0)
 
     def change_percent(self, fraction: NDArray[Any], *, with_residual: bool = True) -> float:
         """Change of the volume of a tissue whose midway fraction is given, percent of baseline."""
@@ -182,8 +192,7 @@ class _Flow:
             return float("nan")
         undone = 0.0
         if with_residual:
-            slope = np.gradient(fraction)
-            undone = float(sum((s * d).sum(dtype=np.float64) for s, d in zip(slope, self.left, strict=True)))
+            undone = float((self._shift(fraction) * self.residual).sum(dtype=np.float64))
         return 100 * ((after + undone / 2) / (before - undone / 2) - 1)
 
 
@@ -194,7 +203,7 @@ def _flow(scene: _Scene, velocity: NDArray[Any], inside: NDArray[Any]) -> tuple[
     floor = (_GRADIENT_FLOOR_SDS * scene.noise_sd) ** 2
     lever = inside * scene.robust(residual) * g / ((g * g).sum(0) + floor)
     jacobians = [jacobian_determinant(exponential(sign * velocity / 2)) for sign in (-1, 1)]
-    return _Flow(jacobians[0], jacobians[1], lever * residual, lever), float(residual[inside].std())
+    return _Flow(jacobians[0], jacobians[1], residual, lever), float(residual[inside].std())
 
 
 def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: MidwayAlignment) -> ChangeMeasure:
@@ -236,27 +245,24 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     matched: MatchedVisits = match_visits(plain[0], plain[1], inside, spacing)
     near = distance_to(intracranial, np.full(3, spacing)) < _DATA_REACH_MM
     gains = (matched.baseline_gain, matched.followup_gain)
-    scene = _Scene(coefficients, to_voxel, gains, (near & seen).astype(np.float32), max(matched.noise_sd, 1e-3))
+    scene = _Scene(coefficients, to_voxel, gains, seen, (near & seen).astype(np.float32), max(matched.noise_sd, 1e-3))
     velocity = _register(scene, still, _ITERATIONS)
-
-    def common(name: str) -> NDArray[Any]:
-        """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
-        warps = (exponential(-velocity / 2), exponential(velocity / 2))
-        pulled = [_pull_fraction(getattr(v, name), m, u) for v, m, u in zip(visits, to_voxel, warps, strict=True)]
-        return np.asarray((pulled[0] + pulled[1]) / 2 * seen)
-
-    gm, wm = common("gm"), common("wm")
+    gm, wm = (scene.common((getattr(baseline, name), getattr(followup, name)), velocity) for name in ("gm", "wm"))
     factors = even_out(*scene.registered(velocity), inside & (np.maximum(gm, wm) > _PURE), spacing)
-    gains = (gains[0] * factors[0], gains[1] * factors[1])
-    scene = replace(scene, gains=gains)
+    scene = replace(scene, gains=(gains[0] * factors[0], gains[1] * factors[1]))
     velocity = _register(scene, velocity, _LAST_ITERATIONS)
     flow, residual_sd = _flow(scene, velocity, inside)
-    deep = common("subcortical_gm")
+    gm, wm, deep = (
+        scene.common((getattr(baseline, name), getattr(followup, name)), velocity)
+        for name in ("gm", "wm", "subcortical_gm")
+    )
     everything = float(resample(baseline.gm, to_voxel[0], shape).sum()) + 1e-6
     gm_change = flow.change_percent(gm)
     with np.errstate(divide="ignore"):
         log_jacobian = np.log(np.maximum(flow.jacobian_followup, 1e-3) / np.maximum(flow.jacobian_baseline, 1e-3))
-    images = MidwayImages(plain[0] * gains[0], plain[1] * gains[1], gm, gm + wm, log_jacobian * near, grid_to_ras)
+    images = MidwayImages(
+        plain[0] * scene.gains[0], plain[1] * scene.gains[1], gm, gm + wm, log_jacobian * near, grid_to_ras
+    )
     return ChangeMeasure(
         gm_change_percent=gm_change,
         gm_change_se_points=_standard_error(gm_change, flow.noise_se_points(gm, residual_sd)),
