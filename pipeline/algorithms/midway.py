@@ -31,7 +31,6 @@ class Visit:
 
     image: NDArray[Any]
     voxel_to_ras: NDArray[Any]
-    brain_mask: NDArray[Any]
     intracranial_mask: NDArray[Any]
 
 

@@ -12,7 +12,7 @@ from pipeline.records import Flag, Record
 from pipeline.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform, run_stage
 
 VISITS = ("baseline", "followup")
-_MASKS = ("brain_mask", "intracranial_mask")
+_MASK = "intracranial_mask"
 # beyond what a well kept scanner drifts between services
 _SCALE_LIMIT_PERCENT = 0.5
 _VOXEL_SIZE_TOLERANCE = 0.02
@@ -42,22 +42,20 @@ def run(args: argparse.Namespace) -> None:
 
 
 def visit_inputs(upstream: Upstream, job: Job) -> dict[str, Path]:
-    """Both visits' scans and masks, checked, by the names of the engine's inputs."""
+    """Both visits' scans and intracranial masks, checked, by the names of the engine's inputs."""
     inputs = {}
     for visit in VISITS:
         inputs[f"{visit}_file"] = upstream[f"{visit}_image"].open_output("image", job.output_dir)
-        for mask in _MASKS:
-            inputs[f"{visit}_{mask}"] = upstream[f"{visit}_skull_strip"].open_output(mask, job.output_dir)
+        inputs[f"{visit}_{_MASK}"] = upstream[f"{visit}_skull_strip"].open_output(_MASK, job.output_dir)
     return inputs
 
 
 def visit_digests(upstream: Upstream) -> dict[str, str]:
-    """Digests of both visits' scans and masks."""
+    """Digests of both visits' scans and intracranial masks."""
     digests = {}
     for visit in VISITS:
         digests[f"{visit}_file"] = upstream[f"{visit}_image"].outputs["image"].sha256
-        for mask in _MASKS:
-            digests[f"{visit}_{mask}"] = upstream[f"{visit}_skull_strip"].outputs[mask].sha256
+        digests[f"{visit}_{_MASK}"] = upstream[f"{visit}_skull_strip"].outputs[_MASK].sha256
     return digests
 
 

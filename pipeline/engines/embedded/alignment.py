@@ -17,20 +17,15 @@ class VisitsInputSpec(BaseInterfaceInputSpec):
 
     baseline_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan of the first visit")
     followup_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan of the second visit")
-    baseline_brain_mask = File(exists=True, mandatory=True, desc="brain mask of the first visit")
-    followup_brain_mask = File(exists=True, mandatory=True, desc="brain mask of the second visit")
     baseline_intracranial_mask = File(exists=True, mandatory=True, desc="intracranial mask of the first visit")
     followup_intracranial_mask = File(exists=True, mandatory=True, desc="intracranial mask of the second visit")
 
 
 def read_visit(inputs: Any, name: str) -> Visit:
-    """One visit's scan and masks from an interface's inputs."""
+    """One visit's scan and intracranial mask from an interface's inputs."""
     scan = read_volume(Path(getattr(inputs, f"{name}_file")))
-    brain, intracranial = (
-        read_mask(Path(getattr(inputs, f"{name}_{kind}")), like=scan).data
-        for kind in ("brain_mask", "intracranial_mask")
-    )
-    return Visit(scan.data, scan.voxel_to_ras, brain, intracranial)
+    intracranial = read_mask(Path(getattr(inputs, f"{name}_intracranial_mask")), like=scan)
+    return Visit(scan.data, scan.voxel_to_ras, intracranial.data)
 
 
 class AlignVisits(EmbeddedInterface):
