@@ -13,7 +13,6 @@ min_version("9.19")
 
 from pipeline.workflow import (
     asked_tables,
-    check_records,
     choose_stages,
     begin_run,
     code_of,

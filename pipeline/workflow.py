@@ -20,7 +20,6 @@ from pipeline.engines.suites import require_programs
 from pipeline.errors import ConfigError, PipelineError, ToolError
 from pipeline.progress import hide_progress, show_progress
 from pipeline.provenance import code_fingerprint, remove_parts
-from pipeline.records import record_path
 from pipeline.run_lock import lock_folder
 from pipeline.study import results
 from pipeline.study.config import Config, load_config
@@ -92,26 +91,6 @@ def asked_tables(config: Config) -> list[str]:
         folder / "phenotype" / f"{column['table']}.tsv" for column in config.columns if isinstance(column, Mapping)
     ]
     return [str(path) for path in dict.fromkeys([folder / "participants.tsv", *named]) if path.is_file()]
-
-
-def check_records(plan: Plan) -> list[str]:
-    """Records of the quality of everything that is measured."""
-    scans = [
-        record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, "check_scan")
-        for scan in plan.scans
-        if scan.is_measured
-    ]
-    pairs = [
-        record_path(
-            plan.output_dir,
-            pair.participant_id,
-            {"baseline": pair.baseline.visit, "followup": pair.followup.visit},
-            "check_pair",
-        )
-        for pair in plan.pairs
-        if pair.is_measured
-    ]
-    return [str(path) for path in (*scans, *pairs)]
 
 
 def job_environment(project: Path | str) -> str:

@@ -14,6 +14,7 @@ import nibabel as nib
 import numba
 import numpy as np
 from scipy import ndimage
+from scipy.spatial.transform import Rotation
 
 from pipeline.algorithms.structures import STRUCTURES
 from pipeline.phantoms.anatomy import LABELS, draw_head
@@ -180,13 +181,7 @@ def draw_intensities(head, rng):
 
 def random_placement(head, shape, voxel_mm, rng):
     """Affine from sample voxels to label voxels (1 mm) and a smooth warp in mm."""
-    angles = np.deg2rad(rng.normal(0, 9, 3))
-    (cx, cy, cz), (sx, sy, sz) = np.cos(angles), np.sin(angles)
-    turn = (
-        np.array([[1, 0, 0], [0, cx, -sx], [0, sx, cx]])
-        @ np.array([[cy, 0, sy], [0, 1, 0], [-sy, 0, cy]])
-        @ np.array([[cz, -sz, 0], [sz, cz, 0], [0, 0, 1]])
-    )
+    turn = Rotation.from_euler("XYZ", rng.normal(0, 9, 3), degrees=True).as_matrix()
     stretch = np.diag(np.exp(rng.normal(0, 0.07, 3))) + rng.normal(0, 0.03, (3, 3)) * (1 - np.eye(3))
     matrix = turn @ stretch * voxel_mm
     if rng.random() < 0.5:

@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage, special
 
-from pipeline.algorithms.random_field import ClassTable, Settled, neighbours_of, settle_fractions
+from pipeline.algorithms.mean_field import ClassTable, Settled, neighbours_of, settle_fractions
 from pipeline.algorithms.structures import STRUCTURES
 
 _PURE = ("cortex", "cerebellar_cortex", "deep_gray", "white_matter", "csf")

@@ -24,25 +24,33 @@ class ToolInputSpec(BaseInterfaceInputSpec):
     time_limit_hours = traits.Float(desc="hours after which the tool is ended")
 
 
-class SkullStripInputSpec(ToolInputSpec):
+class SkullStripInputSpec(BaseInterfaceInputSpec):
     """A head."""
 
     in_file = File(exists=True, mandatory=True, desc="T1-weighted scan of a head, 3D NIfTI")
 
 
+class ToolSkullStripInputSpec(SkullStripInputSpec, ToolInputSpec):
+    """A head, for a command-line tool."""
+
+
 class SkullStripOutputSpec(MeasuresOutputSpec):
     """Two masks on the scan's own grid."""
 
-    brain_mask = File(exists=True, desc="the brain as the tool finds it; 0 and 1")
+    brain_mask = File(exists=True, desc="the brain as the engine finds it; 0 and 1")
     intracranial_mask = File(exists=True, desc="brain and the CSF around it; 0 and 1")
 
 
-class SegmentationInputSpec(ToolInputSpec):
+class SegmentationInputSpec(BaseInterfaceInputSpec):
     """A head, its brain and its skull's inside."""
 
     in_file = File(exists=True, mandatory=True, desc="bias-corrected (and lesion-filled) T1-weighted scan")
     brain_mask = File(exists=True, mandatory=True, desc="brain mask on the scan's grid")
     intracranial_mask = File(exists=True, mandatory=True, desc="intracranial mask on the scan's grid")
+
+
+class ToolSegmentationInputSpec(SegmentationInputSpec, ToolInputSpec):
+    """A head, its brain and its skull's inside, for a command-line tool."""
 
 
 class SegmentationOutputSpec(MeasuresOutputSpec):
@@ -54,7 +62,7 @@ class SegmentationOutputSpec(MeasuresOutputSpec):
     subcortical_gm_fraction = File(exists=True, desc="part of each voxel that is gray matter of deep nuclei, 0 to 1")
 
 
-class ChangeInputSpec(ToolInputSpec):
+class ToolChangeInputSpec(ToolInputSpec):
     """Both visits of a patient, as scanned but for the coil's shading."""
 
     baseline_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan of the first visit")

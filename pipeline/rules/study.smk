@@ -23,7 +23,7 @@ rule aggregate_atrophy:
     input:
         table=OUT / "scans.tsv",
         records=lambda wc: PLAN.records(),
-        checks=lambda wc: check_records(PLAN),
+        checks=lambda wc: PLAN.records("check_scan", "check_pair"),
     output:
         atrophy=report(
             OUT / "atrophy.tsv",

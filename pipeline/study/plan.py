@@ -105,24 +105,15 @@ class Plan:
             for step in steps
         }
 
-    def records(self) -> list[str]:
-        """Records of the last step of everything that is measured."""
-        scans = [
-            record_path(self.output_dir, scan.participant_id, {"visit": scan.visit}, SCAN_STEPS[-1])
-            for scan in self.scans
-            if scan.is_measured
-        ]
+    def records(self, scan_step: str = SCAN_STEPS[-1], pair_step: str = PAIR_STEPS[-1]) -> list[str]:
+        """Records of one step on every scan, and one on every pair, that is measured; the last steps unless named."""
+        scans = [(scan.participant_id, {"visit": scan.visit}, scan_step) for scan in self.scans if scan.is_measured]
         pairs = [
-            record_path(
-                self.output_dir,
-                pair.participant_id,
-                {"baseline": pair.baseline.visit, "followup": pair.followup.visit},
-                PAIR_STEPS[-1],
-            )
+            (pair.participant_id, {"baseline": pair.baseline.visit, "followup": pair.followup.visit}, pair_step)
             for pair in self.pairs
             if pair.is_measured
         ]
-        return [str(path) for path in (*scans, *pairs)]
+        return [str(record_path(self.output_dir, *job)) for job in (*scans, *pairs)]
 
     def digest(self) -> str:
         """Digest of everything that the plan says: another plan, another digest."""

@@ -9,10 +9,10 @@ from nipype.interfaces import ants
 from nipype.interfaces.base import File, isdefined
 
 from pipeline.engines.outputs import check_image
-from pipeline.engines.stages import SkullStripInputSpec, SkullStripOutputSpec, ToolInterface, one_file
+from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
 
 
-class AntsBrainInputSpec(SkullStripInputSpec):
+class AntsBrainInputSpec(ToolSkullStripInputSpec):
     """A head and a template."""
 
     template = File(exists=True, mandatory=True, desc="T1-weighted template of a whole head")

@@ -9,7 +9,7 @@ import numpy as np
 from nipype.interfaces import ants
 
 from pipeline.engines.outputs import check_image
-from pipeline.engines.stages import SegmentationInputSpec, SegmentationOutputSpec, ToolInterface, one_file
+from pipeline.engines.stages import SegmentationOutputSpec, ToolInterface, ToolSegmentationInputSpec, one_file
 from pipeline.errors import ToolError
 from pipeline.images.reading import read_volume
 
@@ -20,7 +20,7 @@ _BY_BRIGHTNESS = ("csf_fraction", "gm_fraction", "wm_fraction")
 class AtroposTissue(ToolInterface):
     """Three classes within the brain mask, started by k-means, smoothed by a Markov random field."""
 
-    input_spec = SegmentationInputSpec
+    input_spec = ToolSegmentationInputSpec
     output_spec = SegmentationOutputSpec
 
     def _calculate(self, folder: Path) -> dict[str, Any]:

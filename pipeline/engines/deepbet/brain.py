@@ -8,7 +8,7 @@ from typing import Any
 from nipype.interfaces.base import CommandLine, CommandLineInputSpec, File, TraitedSpec, traits
 
 from pipeline.engines.outputs import check_image
-from pipeline.engines.stages import SkullStripInputSpec, SkullStripOutputSpec, ToolInterface, one_file
+from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
 
 
 class DeepbetInputSpec(CommandLineInputSpec):
@@ -56,7 +56,7 @@ class Deepbet(CommandLine):
         return outputs
 
 
-class DeepbetBrainInputSpec(SkullStripInputSpec):
+class DeepbetBrainInputSpec(ToolSkullStripInputSpec):
     """A head and where to cut."""
 
     threshold = traits.Range(low=0.0, high=1.0, value=0.5, usedefault=True, desc="probability above which it is brain")

@@ -5,12 +5,11 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
-from nipype.interfaces.base import BaseInterfaceInputSpec, File
-
 from pipeline.algorithms.structures import label_structures
 from pipeline.algorithms.tissue import segment_tissue
-from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
+from pipeline.engines.embedded.interface import EmbeddedInterface
 from pipeline.engines.network import load_network
+from pipeline.engines.stages import SegmentationInputSpec, SegmentationOutputSpec
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
 from pipeline.images.writing import write_volume
@@ -23,28 +22,11 @@ _TRAITS = {
 }
 
 
-class SegmentTissueInputSpec(BaseInterfaceInputSpec):
-    """A head, its brain and its skull's inside."""
-
-    in_file = File(exists=True, mandatory=True, desc="bias-corrected (and lesion-filled) T1-weighted scan")
-    brain_mask = File(exists=True, mandatory=True, desc="brain mask on the scan's grid")
-    intracranial_mask = File(exists=True, mandatory=True, desc="intracranial mask on the scan's grid")
-
-
-class SegmentTissueOutputSpec(MeasuresOutputSpec):
-    """Three maps that sum to one within the skull."""
-
-    gm_fraction = File(exists=True, desc="part of each voxel that is gray matter, 0 to 1")
-    wm_fraction = File(exists=True, desc="part of each voxel that is white matter, 0 to 1")
-    csf_fraction = File(exists=True, desc="part of each voxel that is CSF, 0 to 1")
-    subcortical_gm_fraction = File(exists=True, desc="part of each voxel that is gray matter of deep nuclei, 0 to 1")
-
-
 class SegmentTissue(EmbeddedInterface):
     """Fit a mixture of tissues with partial volume."""
 
-    input_spec = SegmentTissueInputSpec
-    output_spec = SegmentTissueOutputSpec
+    input_spec = SegmentationInputSpec
+    output_spec = SegmentationOutputSpec
     distributions = ("numpy", "scipy", "nibabel", "onnxruntime")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:

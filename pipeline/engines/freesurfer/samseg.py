@@ -21,11 +21,11 @@ from pipeline.engines.freesurfer.structures import ESSENTIAL_NAMES, MAPS, TISSUE
 from pipeline.engines.freesurfer.synthstrip import set_subjects_dir
 from pipeline.engines.outputs import check_volume, read_report
 from pipeline.engines.stages import (
-    ChangeInputSpec,
     MeasuresOutputSpec,
-    SegmentationInputSpec,
     SegmentationOutputSpec,
+    ToolChangeInputSpec,
     ToolInterface,
+    ToolSegmentationInputSpec,
     one_file,
 )
 from pipeline.errors import ImageError, ToolError
@@ -55,19 +55,24 @@ def parse_samseg_stats(text: str) -> dict[str, float]:
     return volumes
 
 
-class SamsegInputSpec(FSTraitedSpec):
+class _OptionsInputSpec(FSTraitedSpec):
+    """Options that run_samseg and run_samseg_long share."""
+
+    out_dir = Directory("samseg", usedefault=True, argstr="--output %s", hash_files=False, desc="output directory")
+    save_posteriors = traits.Bool(argstr="--save-posteriors", desc="write the posterior of each structure")
+    pallidum_separate = traits.Bool(argstr="--pallidum-separate", desc="model pallidum apart from white matter")
+    lesions = traits.Bool(argstr="--lesion", desc="also find white-matter lesions")
+    num_threads = traits.Int(argstr="--threads %d", desc="cores to use")
+
+
+class SamsegInputSpec(_OptionsInputSpec):
     """Inputs of run_samseg."""
 
     in_files = InputMultiPath(
         File(exists=True), mandatory=True, argstr="--input %s", desc="images of one head on the same grid"
     )
-    out_dir = Directory("samseg", usedefault=True, argstr="--output %s", hash_files=False, desc="output directory")
-    save_posteriors = traits.Bool(argstr="--save-posteriors", desc="write the posterior of each structure")
-    pallidum_separate = traits.Bool(argstr="--pallidum-separate", desc="model pallidum apart from white matter")
-    lesions = traits.Bool(argstr="--lesion", desc="also find white-matter lesions")
     atlas = Directory(exists=True, argstr="--atlas %s", desc="other atlas")
     options = File(exists=True, argstr="--options %s", desc="advanced options, JSON")
-    num_threads = traits.Int(argstr="--threads %d", desc="cores to use")
 
 
 class SamsegOutputSpec(TraitedSpec):
@@ -99,7 +104,7 @@ class Samseg(FSCommand):
         return outputs
 
 
-class SamsegLongitudinalInputSpec(FSTraitedSpec):
+class SamsegLongitudinalInputSpec(_OptionsInputSpec):
     """Inputs of run_samseg_long."""
 
     in_files = traits.List(
@@ -109,14 +114,9 @@ class SamsegLongitudinalInputSpec(FSTraitedSpec):
         argstr="--timepoint %s...",
         desc="one image for each time point, aligned on one grid",
     )
-    out_dir = Directory("samseg", usedefault=True, argstr="--output %s", hash_files=False, desc="output directory")
-    save_posteriors = traits.Bool(argstr="--save-posteriors", desc="write the posterior of each structure")
-    pallidum_separate = traits.Bool(argstr="--pallidum-separate", desc="model pallidum apart from white matter")
-    lesions = traits.Bool(argstr="--lesion", desc="also find white-matter lesions")
     force_different_resolutions = traits.Bool(
         argstr="--force-different-resolutions", desc="go on where time points have different voxels"
     )
-    num_threads = traits.Int(argstr="--threads %d", desc="cores to use")
 
 
 class SamsegLongitudinalOutputSpec(TraitedSpec):
@@ -147,7 +147,7 @@ class SamsegLongitudinal(FSCommand):
 class SamsegTissue(ToolInterface):
     """SAMSEG's posteriors, summed by tissue; they are on the scan's own grid."""
 
-    input_spec = SegmentationInputSpec
+    input_spec = ToolSegmentationInputSpec
     output_spec = SegmentationOutputSpec
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
@@ -190,7 +190,7 @@ class SamsegTissue(ToolInterface):
 class SamsegChange(ToolInterface):
     """Both visits segmented together on a template half-way between them."""
 
-    input_spec = ChangeInputSpec
+    input_spec = ToolChangeInputSpec
     output_spec = MeasuresOutputSpec
 
     def _calculate(self, folder: Path) -> dict[str, Any]:

@@ -15,7 +15,7 @@ from pipeline.algorithms.resampling import resample
 from pipeline.engines.freesurfer.structures import MAPS, TISSUE_OF_LABEL
 from pipeline.engines.freesurfer.synthstrip import set_subjects_dir
 from pipeline.engines.outputs import check_volume, read_report
-from pipeline.engines.stages import SegmentationInputSpec, SegmentationOutputSpec, ToolInterface, one_file
+from pipeline.engines.stages import SegmentationOutputSpec, ToolInterface, ToolSegmentationInputSpec, one_file
 from pipeline.errors import ImageError, ToolError
 from pipeline.images.channels import read_channels
 from pipeline.images.grids import Volume, describe_grid, is_same_grid
@@ -97,7 +97,7 @@ def parse_synthseg_volumes(text: str) -> dict[str, float]:
         raise ToolError(f"SynthSeg's table of volumes has no numbers: {error}.", code="output_damaged") from error
 
 
-class SynthSegTissueInputSpec(SegmentationInputSpec):
+class SynthSegTissueInputSpec(ToolSegmentationInputSpec):
     """A head, and which model."""
 
     synthseg_robust = traits.Bool(False, usedefault=True, desc="slower model for difficult scans")

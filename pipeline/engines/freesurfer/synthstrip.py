@@ -10,7 +10,7 @@ from nipype.interfaces.base import File, TraitedSpec, traits
 from nipype.interfaces.freesurfer.base import FSCommand, FSTraitedSpec
 
 from pipeline.engines.outputs import check_image
-from pipeline.engines.stages import SkullStripInputSpec, SkullStripOutputSpec, ToolInterface, one_file
+from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
 from pipeline.images.grids import Volume
 
 
@@ -65,7 +65,7 @@ class SynthStrip(FSCommand):
 class SynthStripBrain(ToolInterface):
     """SynthStrip twice: with the CSF around the brain, which is the space within the skull, and without it."""
 
-    input_spec = SkullStripInputSpec
+    input_spec = ToolSkullStripInputSpec
     output_spec = SkullStripOutputSpec
 
     def _calculate(self, folder: Path) -> dict[str, Any]:

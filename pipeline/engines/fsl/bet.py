@@ -9,7 +9,7 @@ from nipype.interfaces import fsl
 from nipype.interfaces.base import CommandLine, traits
 
 from pipeline.engines.outputs import check_image
-from pipeline.engines.stages import SkullStripInputSpec, SkullStripOutputSpec, ToolInterface, one_file
+from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
 
 
 class BET(fsl.BET):
@@ -19,7 +19,7 @@ class BET(fsl.BET):
         return CommandLine._run_interface(self, runtime, correct_return_codes)  # noqa: SLF001 - skips fsl.BET's own
 
 
-class BetBrainInputSpec(SkullStripInputSpec):
+class BetBrainInputSpec(ToolSkullStripInputSpec):
     """A head and where to cut."""
 
     bet_fraction = traits.Range(

@@ -11,7 +11,7 @@ import numpy as np
 from nipype.interfaces import fsl
 
 from pipeline.engines.outputs import check_image
-from pipeline.engines.stages import SegmentationInputSpec, SegmentationOutputSpec, ToolInterface
+from pipeline.engines.stages import SegmentationOutputSpec, ToolInterface, ToolSegmentationInputSpec
 from pipeline.errors import ToolError
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
@@ -24,7 +24,7 @@ _CLASSES = ("csf_fraction", "gm_fraction", "wm_fraction")
 class FastTissue(ToolInterface):
     """Partial volumes of FAST within the brain mask."""
 
-    input_spec = SegmentationInputSpec
+    input_spec = ToolSegmentationInputSpec
     output_spec = SegmentationOutputSpec
 
     def _calculate(self, folder: Path) -> dict[str, Any]:

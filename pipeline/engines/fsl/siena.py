@@ -12,7 +12,7 @@ from nipype.interfaces.base import Directory, File, TraitedSpec, traits
 from nipype.interfaces.fsl.base import FSLCommand, FSLCommandInputSpec
 
 from pipeline.engines.outputs import read_report
-from pipeline.engines.stages import ChangeInputSpec, MeasuresOutputSpec, ToolInterface, one_file
+from pipeline.engines.stages import MeasuresOutputSpec, ToolChangeInputSpec, ToolInterface, one_file
 from pipeline.errors import ToolError
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
@@ -73,22 +73,27 @@ def parse_siena_report(text: str) -> SienaReport:
     return report
 
 
-class SienaInputSpec(FSLCommandInputSpec):
+class _OptionsInputSpec(FSLCommandInputSpec):
+    """Options that siena and sienax share."""
+
+    bet_options = traits.Str(argstr='-B "%s"', desc='options for BET, for example "-f 0.3"')
+    two_class = traits.Bool(argstr="-2", desc="do not separate gray and white matter (poor contrast)")
+    t2_weighted = traits.Bool(argstr="-t2", desc="the images are T2-weighted (T1-weighted otherwise)")
+    ignore_above = traits.Float(argstr="-t %f", desc="ignore from this many mm upwards in MNI152 space")
+    ignore_below = traits.Float(argstr="-b %f", desc="ignore from this many mm downwards in MNI152 space")
+    debug = traits.Bool(argstr="-d", desc="keep intermediate files")
+
+
+class SienaInputSpec(_OptionsInputSpec):
     """Inputs of siena."""
 
     in_file = File(exists=True, mandatory=True, position=0, argstr="%s", desc="first time point, whole head")
     in_file2 = File(exists=True, mandatory=True, position=1, argstr="%s", desc="second time point, whole head")
     out_dir = Directory("siena", usedefault=True, argstr="-o %s", hash_files=False, desc="output directory")
-    bet_options = traits.Str(argstr='-B "%s"', desc='options for BET, for example "-f 0.3"')
-    two_class = traits.Bool(argstr="-2", desc="do not separate gray and white matter (poor contrast)")
-    t2_weighted = traits.Bool(argstr="-t2", desc="the images are T2-weighted (T1-weighted otherwise)")
     standard_space_mask = traits.Bool(argstr="-m", desc="mask in standard space as well as with BET")
-    ignore_above = traits.Float(argstr="-t %f", desc="ignore from this many mm upwards in MNI152 space")
-    ignore_below = traits.Float(argstr="-b %f", desc="ignore from this many mm downwards in MNI152 space")
     siena_diff_options = traits.Str(argstr='-S "%s"', desc='options for siena_diff, for example "-s -i 20"')
     ventricles = traits.Bool(argstr="-V", desc="analyze the ventricles as well (VIENA)")
     ventricle_mask = File(exists=True, argstr="-v %s", desc="ventricle mask in MNI152 space for VIENA")
-    debug = traits.Bool(argstr="-d", desc="keep intermediate files")
 
 
 class SienaOutputSpec(TraitedSpec):
@@ -164,20 +169,14 @@ def parse_sienax_report(text: str) -> SienaxReport:
     )
 
 
-class SienaxInputSpec(FSLCommandInputSpec):
+class SienaxInputSpec(_OptionsInputSpec):
     """Inputs of sienax."""
 
     in_file = File(exists=True, mandatory=True, position=0, argstr="%s", desc="whole head")
     out_dir = Directory("sienax", usedefault=True, argstr="-o %s", hash_files=False, desc="output directory")
-    bet_options = traits.Str(argstr='-B "%s"', desc='options for BET, for example "-f 0.3"')
-    two_class = traits.Bool(argstr="-2", desc="do not separate gray and white matter (poor contrast)")
-    t2_weighted = traits.Bool(argstr="-t2", desc="the image is T2-weighted (T1-weighted otherwise)")
-    ignore_above = traits.Float(argstr="-t %f", desc="ignore from this many mm upwards in MNI152 space")
-    ignore_below = traits.Float(argstr="-b %f", desc="ignore from this many mm downwards in MNI152 space")
     regional = traits.Bool(argstr="-r", desc="also peripheral gray matter and ventricular CSF")
     lesion_mask = File(exists=True, argstr="-lm %s", desc="lesion mask, to correct mislabeled gray matter")
     fast_options = traits.Str(argstr='-S "%s"', desc="options for FAST")
-    debug = traits.Bool(argstr="-d", desc="keep intermediate files")
 
 
 class SienaxOutputSpec(TraitedSpec):
@@ -210,7 +209,7 @@ class Sienax(FSLCommand):
         return outputs
 
 
-class SienaChangeInputSpec(ChangeInputSpec):
+class SienaChangeInputSpec(ToolChangeInputSpec):
     """Both visits and where to cut."""
 
     bet_fraction = traits.Range(
