@@ -8,16 +8,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-import numpy as np
-
-from pipeline.statistics.association import mean_interval
-from pipeline.statistics.power import detectable_correlation
 from pipeline.study.assessment import Metric, list_metrics
+from pipeline.study.protocol import DIFFERENCES
 from pipeline.study.tables import MISSING
 
 Row = Mapping[str, str]
 STATUSES = ("failed", "flagged", "missing", "excluded", "ok")
 HALF_INTERVAL_SES = 1.96
+_NOT_ALIKE = "The visits were not scanned alike: "
+_PROTOCOL_FLAGS = {code for code, _ in DIFFERENCES} | {"voxel_sizes_differ"}
 _MINUS = "\N{MINUS SIGN}"
 _NUMBERS = (
     ("gm_change_percent", "Gray matter, change", "%"),
@@ -88,6 +87,8 @@ class Card:
     status: str
     headline: str
     whys: Sequence[str]
+    reasons: Sequence[str]
+    scanned: str
     cells: Sequence[Cell]
     numbers: Sequence[tuple[str, str]]
     quality: Sequence[Mapping[str, Any]]
@@ -134,78 +135,6 @@ def show_change(row: Row, column: str, unit: str = "%") -> str:
     return f"{value:+.2f} {unit}{interval}"
 
 
-def write_sentences(study: Study) -> list[str]:
-    """The result in a few sentences."""
-    sentences = []
-    per_year = study.outcome.endswith("per_year")
-    unit = "% per year" if per_year else "%"
-    for followup in dict.fromkeys(row["visit_followup"] for row in study.atrophy):
-        rows = [row for row in study.atrophy if row["visit_followup"] == followup]
-        values = [value for row in rows if (value := number(row, study.outcome)) is not None]
-        where = f" from {rows[0]['visit_baseline']} to {followup}"
-        sentences.append(f"{_measured_words(rows, values)}{where}.")
-        if len(values) > 1:
-            mean = mean_interval(np.array(values))
-            text = (
-                f"{tissue_words(study.outcome).capitalize()} changed by {mean.value:+.2f} {unit} on average "
-                f"(95 % interval of the mean {mean.low:+.2f} to {mean.high:+.2f}); patients ranged from "
-                f"{min(values):+.2f} to {max(values):+.2f}. Minus is loss."
-            )
-            sentences.append(text)
-    return sentences
-
-
-def _measured_words(rows: Sequence[Row], values: Sequence[float]) -> str:
-    return f"The change of {len(values)} of {len(rows)} planned patients was measured"
-
-
-def tissue_words(column: str) -> str:
-    """The tissue of a column of change."""
-    words = {"gm": "gray matter", "cortical": "cortical gray matter", "deep": "deep gray matter", "wm": "white matter"}
-    return words.get(column.split("_", maxsplit=1)[0], "the brain")
-
-
-def outcome_words(column: str) -> str:
-    """A column of change in words."""
-    return f"change of {tissue_words(column)}" + (" per year" if column.endswith("per_year") else "")
-
-
-def write_answer(row: Row, *, predictor: str, is_corrected: bool) -> str:
-    """What a row of dose_response.tsv says, with how sure it is and no more than that."""
-    if row["spearman_p"] == MISSING:
-        return f"Not computed for {row['n']} patients. {row['note']}"
-    rho, low, high = (float(row[f"spearman_rho{end}"]) for end in ("", "_low", "_high"))
-    p, n = float(row["spearman_p_holm"]), int(row["n"])
-    numbers = (
-        f"rank correlation {rho:+.2f}, 95 % interval {low:+.2f} to {high:+.2f}, "
-        f"p {show_p(p)}{' corrected for the number of questions' if is_corrected else ''}, {n} patients"
-    )
-    if p < 0.05:
-        direction = "less" if rho > 0 else "more"
-        text = f"The higher {predictor}, the {direction} gray matter was lost ({numbers})."
-    else:
-        text = (
-            f"No clear relation between {predictor} and the change ({numbers}). This does not show that there is none: "
-            f"with {n} patients only a correlation beyond ±{detectable_correlation(n):.2f} is found four times out "
-            "of five."
-        )
-    slope = f" For each unit of {predictor} the change differs by {show_slope(row)} points."
-    return text + slope
-
-
-def show_p(p: float) -> str:
-    """A p-value in words: never zero."""
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
-
-
-def show_slope(row: Row) -> str:
-    """Slope and its interval."""
-    if row["slope"] == MISSING:
-        return "n/a"
-    low, high = float(row["slope_low"]), float(row["slope_high"])
-    return f"{float(row['slope']):+.3g} (95 % interval {low:+.3g} to {high:+.3g})"
-
-
 def make_cards(study: Study, predictors: Mapping[str, Mapping[str, float]]) -> list[Card]:
     """A card for each row of atrophy.tsv, those that need a look first."""
     quality = {(row["participant_id"], row["visit"], row["kind"]): row for row in study.quality}
@@ -245,6 +174,7 @@ def _make_card(
     flags = [] if row["flags"] == MISSING else row["flags"].split("; ")
     half = half_interval(row, study.outcome)
     value = number(row, study.outcome)
+    whys = list_whys(row, scans, pair)
     cells = [
         Cell(title, title),
         Cell(row["status"], STATUSES.index(row["status"])),
@@ -265,7 +195,9 @@ def _make_card(
         visits=visits,
         status=row["status"],
         headline=f"gray matter {show_change(row, 'gm_change_percent')}" if value is not None else "",
-        whys=list_whys(row, scans, pair),
+        whys=whys,
+        reasons=name_reasons(row),
+        scanned=_scanned(row, whys),
         cells=cells,
         numbers=[
             (words, _show_number(row, column, unit)) for column, words, unit in _NUMBERS if _is_known(row, column)
@@ -297,7 +229,48 @@ def list_whys(row: Row, scans: Sequence[Row], pair: Row) -> list[str]:
         for sentence in [] if text == MISSING else split_sentences(text):
             if sentence not in whys:
                 whys.append(f"{label}: {sentence}" if label else sentence)
-    return list(dict.fromkeys(why for why in whys if not _repeats(why, whys)))
+    found = list(dict.fromkeys(why for why in whys if not _repeats(why, whys)))
+    others = [why for why in found if not why.startswith(_NOT_ALIKE)]
+    # what differs between the scans of both visits is one reason, however many things differ
+    return [*others, _scanned_differently(row)] if len(others) < len(found) else found
+
+
+def _scanned_differently(row: Row) -> str:
+    return f"{_NOT_ALIKE}{row['protocol_differences']}."
+
+
+def _scanned(row: Row, whys: Sequence[str]) -> str:
+    """Whether both visits were scanned alike, for the card of who was measured; empty where a reason says it."""
+    if row["protocol_differences"] != MISSING:
+        sentence = _scanned_differently(row)
+        return "" if sentence in whys else sentence
+    return (
+        "No difference between the scans of both visits is known."
+        if number(row, "gm_change_percent") is not None
+        else ""
+    )
+
+
+def name_reasons(row: Row) -> list[str]:
+    """Why a patient needs a look, in a word or two each.
+
+    Examples
+    --------
+    >>> name_reasons({"reason": "n/a", "flags": "scanner_differs; BL:noise_percent_high; M24:noise_percent_unusual"})
+    ['scanned differently', 'noise']
+    """
+    codes = [] if row["flags"] == MISSING else [code.rpartition(":")[2] for code in row["flags"].split("; ")]
+    if row["reason"] != MISSING:
+        codes = [row["reason"].partition(":")[0]]
+    labels = {metric.name: metric.label for metric in list_metrics()}
+    words = []
+    for code in codes:
+        stem, _, ending = code.rpartition("_")
+        if ending in {"high", "low", "unusual"} and stem in labels:
+            words.append(labels[stem])
+        else:
+            words.append("scanned differently" if code in _PROTOCOL_FLAGS else code.replace("_", " "))
+    return list(dict.fromkeys(words))
 
 
 def _repeats(why: str, whys: Sequence[str]) -> bool:

@@ -7,10 +7,11 @@ same bytes for the same arrays.
 from __future__ import annotations
 
 import io
+import math
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import nibabel as nib
 import numpy as np
@@ -21,12 +22,27 @@ MASK_COLOR = "#56B4E9"
 GM_COLOR = "#E69F00"
 WM_COLOR = "#009E73"
 MAP_LIMIT_PERCENT = 10.0
-PANEL_PIXELS = 320
+PANEL_PIXELS = 270
+COLUMNS = 4
+_LINE = 0.8  # points
 _INSIDE = 0.5  # a border is where half of a voxel is inside
 _MARGIN_MM = 8.0
 _DPI = 100
 _JPEG_QUALITY = 80
 _PLANES = ("sagittal", "coronal", "axial")
+# Where slices cut the brain mask, from left, behind, below: where masks leak. The neck is near the midline, orbits
+# lie in front of the temporal lobes, dura around the cerebellum and at the vertex.
+_BORDER_SLICES = ((0.15, 0.35, 0.52, 0.78), (0.18, 0.38, 0.58, 0.82), (0.14, 0.34, 0.56, 0.84))
+
+
+class Slice(NamedTuple):
+    """A slice with square voxels: (A, B) values, first axis to the right of the picture, second upwards.
+
+    `axis` is what the slice is across: 0 sagittal, 1 coronal, 2 axial.
+    """
+
+    values: np.ndarray
+    axis: int
 
 
 def draw_borders(
@@ -38,7 +54,7 @@ def draw_borders(
     gm_fraction: np.ndarray,
     wm_fraction: np.ndarray,
 ) -> None:
-    """Draw the borders of brain mask, gray and white matter on a scan, two slices in each plane.
+    """Draw the borders of brain mask, gray and white matter on a scan: a row of slices for each plane.
 
     Parameters
     ----------
@@ -53,50 +69,60 @@ def draw_borders(
     turned = [_to_ras(array, voxel_to_ras) for array in (brain_mask, image, tissue, wm_fraction)]
     mask, scan, brain, white = _crop(turned, sizes_mm)
     top = _top(scan, mask)
-    with _panels(path, rows=2) as axes:
-        for row, at in enumerate((0.35, 0.6)):
-            for axis in range(3):
+    borders = ((white, WM_COLOR), (brain, GM_COLOR), (mask, MASK_COLOR))  # the mask's line last: whole all around
+    with _panels(path, rows=len(_PLANES)) as axes:
+        for axis, places in enumerate(_BORDER_SLICES):
+            for panel, at in zip(axes[axis], places, strict=True):
                 index = _slice_within(mask, axis, at)
-                _show(axes[row][axis], _plane(scan, axis, index), axis, sizes_mm, top=top)
-                for border, color in ((mask, MASK_COLOR), (brain, GM_COLOR), (white, WM_COLOR)):
-                    _contour(axes[row][axis], _plane(border, axis, index), axis, sizes_mm, color)
+                _show(panel, _plane(scan, axis, index), axis, sizes_mm, top=top)
+                for border, color in borders:
+                    _contour(panel, _plane(border, axis, index), axis, sizes_mm, color)
+                _name_side(panel, axis)
 
 
-def draw_planes(path: Path, planes: Sequence[np.ndarray], *, top: float) -> None:
-    """Draw one visit: a sagittal, a coronal and an axial slice side by side.
+def draw_planes(path: Path, planes: Sequence[Slice], *, top: float) -> None:
+    """Draw slices of one visit, four in a row.
 
     Parameters
     ----------
     path : Path
         JPEG file to write.
-    planes : three (A, B) arrays
-        Square voxels; first axis to the right of the picture, second upwards.
+    planes : sequence of Slice
+        In the order in which they are drawn.
     top : float
         Intensity that is drawn white.
     """
-    with _panels(path, rows=1) as axes:
-        for axis, plane in enumerate(planes):
-            _show(axes[0][axis], plane, axis, np.ones(3), top=top)
+    with _panels(path, rows=_rows(planes)) as axes:
+        for panel, plane in zip(axes.flat, planes, strict=False):
+            _show(panel, plane.values, plane.axis, np.ones(3), top=top)
+            _name_side(panel, plane.axis)
 
 
-def draw_change(path: Path, planes: Sequence[np.ndarray], change_percent: Sequence[np.ndarray], *, top: float) -> None:
+def draw_change(path: Path, planes: Sequence[Slice], change_percent: Sequence[np.ndarray], *, top: float) -> None:
     """Draw the local change of volume on the slices of `draw_planes`: loss blue, gain orange, full color at 10 %.
 
     Parameters
     ----------
     path : Path
         JPEG file to write.
-    planes, change_percent : three (A, B) arrays each
-        The scan, and the change of volume in percent where it is measured, else 0.
+    planes : sequence of Slice
+        The scan.
+    change_percent : sequence of (A, B) arrays
+        On the same slices the change of volume in percent where it is measured, else 0.
     top : float
         Intensity that is drawn white.
     """
-    with _panels(path, rows=1) as axes:
-        for axis, (plane, change) in enumerate(zip(planes, change_percent, strict=True)):
-            _show(axes[0][axis], plane, axis, np.ones(3), top=top)
+    with _panels(path, rows=_rows(planes)) as axes:
+        for panel, plane, change in zip(axes.flat, planes, change_percent, strict=False):
+            _show(panel, plane.values, plane.axis, np.ones(3), top=top)
             strength = np.clip(np.abs(change.T) / MAP_LIMIT_PERCENT, 0, 1)
             colors = np.where((change.T < 0)[..., None], _rgb("#0072B2"), _rgb("#E69F00"))
-            axes[0][axis].imshow(np.dstack([colors, 0.85 * strength]), origin="lower", interpolation="bilinear")
+            panel.imshow(np.dstack([colors, 0.85 * strength]), origin="lower", interpolation="bilinear")
+            _name_side(panel, plane.axis)
+
+
+def _rows(planes: Sequence[Slice]) -> int:
+    return math.ceil(len(planes) / COLUMNS)
 
 
 def _rgb(color: str) -> np.ndarray:
@@ -105,15 +131,14 @@ def _rgb(color: str) -> np.ndarray:
 
 @contextmanager
 def _panels(path: Path, *, rows: int) -> Iterator[Any]:
-    """Rows of three square black panels without gaps; written as JPEG with full color resolution."""
-    size = (3 * PANEL_PIXELS / _DPI, rows * PANEL_PIXELS / _DPI)
+    """Rows of four square black panels without gaps; written as JPEG with full color resolution."""
+    size = (COLUMNS * PANEL_PIXELS / _DPI, rows * PANEL_PIXELS / _DPI)
     figure = Figure(figsize=size, dpi=_DPI, facecolor="black")
-    axes = figure.subplots(rows, 3, squeeze=False, gridspec_kw={"wspace": 0, "hspace": 0})
+    axes = figure.subplots(rows, COLUMNS, squeeze=False, gridspec_kw={"wspace": 0, "hspace": 0})
     figure.subplots_adjust(0, 0, 1, 1)
-    for number, panel in enumerate(axes.flat):
+    for panel in axes.flat:
         panel.set_axis_off()
         panel.set_facecolor("black")
-        panel.set_label(_PLANES[number % 3])
     yield axes
     buffer = io.BytesIO()
     figure.savefig(buffer, dpi=_DPI, format="png", facecolor="black")
@@ -181,10 +206,16 @@ def _extent(plane: np.ndarray, across_mm: float, up_mm: float) -> tuple[float, f
     return (-wide / 2, (plane.shape[0] - 0.5) * wide, -high / 2, (plane.shape[1] - 0.5) * high)
 
 
+def _name_side(panel: Any, axis: int) -> None:
+    """An L at the patient's left, where a slice shows both sides."""
+    if _PLANES[axis] != "sagittal":
+        panel.text(0.02, 0.5, "L", transform=panel.transAxes, color="white", fontsize=8, va="center")
+
+
 def _contour(panel: Any, plane: np.ndarray, axis: int, sizes_mm: np.ndarray, color: str) -> None:
     if not plane.min() < _INSIDE < plane.max():
         return
     across, up = (float(sizes_mm[other]) for other in range(3) if other != axis)
     unit = min(across, up)
     x, y = np.arange(plane.shape[0]) * across / unit, np.arange(plane.shape[1]) * up / unit
-    panel.contour(x, y, plane.T, levels=[_INSIDE], colors=[color], linewidths=0.9)
+    panel.contour(x, y, plane.T, levels=[_INSIDE], colors=[color], linewidths=_LINE)

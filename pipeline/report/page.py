@@ -14,15 +14,15 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
-from pipeline.report import content, plots
+from pipeline.report import answer, content, plots
 from pipeline.report.content import Card, Study, number
-from pipeline.report.figures import MAP_LIMIT_PERCENT
+from pipeline.report.figures import COLUMNS, MAP_LIMIT_PERCENT, PANEL_PIXELS
 from pipeline.report.methods import Methods, list_versions
 from pipeline.statistics.association import Estimate
 from pipeline.study.assessment import list_metrics
 from pipeline.study.tables import MISSING, load_schema
 
-EMBEDDED_BYTES = 13_000_000  # of pictures, which grow by a third on the page: below 20 MB with all the rest
+EMBEDDED_BYTES = 14_300_000  # of pictures, which grow by a third on the page: below 20 MB with all the rest
 SMALL_STUDY = 30
 _TEMPLATES = Path(__file__).parent / "templates"
 _ANALYSES = {"everyone": "everyone", "without_flagged": "without flagged patients", "adjusted": "adjusted"}
@@ -93,7 +93,9 @@ def _context(
     return {
         "title": title,
         "version": study.run["version"],
-        "sentences": content.write_sentences(study),
+        "changes": answer.write_changes(study),
+        "certainty": answer.write_certainty(study),
+        "untreated": answer.write_untreated(predictors.get(str(study.run["config"]["statistics"]["dose_column"]), {})),
         "counts": [
             (status, sum(row["status"] == status for row in study.atrophy)) for status in content.STATUSES[::-1]
         ],
@@ -115,6 +117,8 @@ def _context(
         "versions": list_versions(study.run),
         "configuration": escape(yaml.safe_dump(study.run["config"], sort_keys=False, allow_unicode=True)),
         "map_limit": f"{MAP_LIMIT_PERCENT:g}",
+        "picture_width": COLUMNS * PANEL_PIXELS,
+        "panel": PANEL_PIXELS,
     }
 
 
@@ -198,7 +202,7 @@ def _locate(picture: Picture, folder: Path, *, embeds: bool) -> Picture:
 
 def _axis(study: Study) -> str:
     """The outcome as the label of an axis."""
-    return f"{content.outcome_words(study.outcome)} (%)"
+    return f"{answer.outcome_words(study.outcome)} (%)"
 
 
 def _points(study: Study, values: Mapping[str, float] | None = None, followup: str | None = None) -> list[plots.Point]:
@@ -229,7 +233,7 @@ def _question(
     name, followup = main["predictor"], main["visit_followup"]
     where = f" ({followup})" if study.has_several_followups else ""
     questions = sum(row["analysis"] == "everyone" for row in study.dose_response)
-    answer = content.write_answer(main, predictor=name, is_corrected=questions > 1)
+    found = answer.write_answer(rows, questions=questions)
     points = _points(study, predictors.get(name, {}), followup)
     plot = None
     if len(points) > 1:
@@ -244,11 +248,12 @@ def _question(
             plots.plot_change_by(points, predictor=name, outcome=_axis(study), slope=slope, intercept=intercept)
         )
     return {
-        "name": f"{name}{where}",
+        "followup": followup,
+        "is_first": name == study.dose_response[0]["predictor"],
         "title": f"Does the change go with {name}?{where}",
-        "answer": answer,
+        "answer": found,
         "plot": plot,
-        "alt": f"Change of each patient over {name}. {answer}",
+        "alt": f"Change of each patient over {name}. {found.text}",
         "rows": [_statistics_row(row) for row in rows] if main["spearman_p"] != MISSING else [],
     }
 
@@ -262,7 +267,7 @@ def _statistics_row(row: Mapping[str, str]) -> dict[str, str]:
         return text if MISSING in {low, high} else f"{text} ({float(low):+.2f} to {float(high):+.2f})"
 
     def p(column: str) -> str:
-        return "" if row[column] == MISSING else content.show_p(float(row[column])).removeprefix("= ")
+        return "" if row[column] == MISSING else answer.show_p(float(row[column])).removeprefix("= ")
 
     return {
         "who": _ANALYSES[row["analysis"]],
@@ -272,7 +277,7 @@ def _statistics_row(row: Mapping[str, str]) -> dict[str, str]:
         "spearman_p_holm": p("spearman_p_holm"),
         "pearson": shown("pearson_r"),
         "pearson_p": p("pearson_p"),
-        "slope": content.show_slope(row),
+        "slope": answer.show_slope(row),
         "note": row["note"] if row["note"] != MISSING else "",
     }
 

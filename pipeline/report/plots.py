@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import base64
 import io
+import itertools
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -65,11 +66,11 @@ def plot_change_by(
         figure = Figure(figsize=(7, 4), layout="constrained")
         axes = figure.subplots()
         axes.axhline(0, color=_SOFT, linewidth=0.8)
-        for point in points:
-            _draw_point(axes, point.x, point.y, error=point.error, is_flagged=point.is_flagged)
+        for point, x in zip(points, _side_by_side([point.x for point in points]), strict=True):
+            _draw_point(axes, x, point.y, error=point.error, is_flagged=point.is_flagged)
             if len(points) <= _NAMED_POINTS:
                 name = point.name.removeprefix("sub-")
-                axes.annotate(name, (point.x, point.y), (5, 3), textcoords="offset points", fontsize=7, color=_INK)
+                axes.annotate(name, (x, point.y), (5, 3), textcoords="offset points", fontsize=7, color=_INK)
         if slope is not None:
             ends = np.array([min(point.x for point in points), max(point.x for point in points)])
             axes.plot(ends, intercept + slope.value * ends, color=_INK, linewidth=1.2, linestyle="--")
@@ -77,6 +78,18 @@ def plot_change_by(
         axes.set_ylabel(outcome)
         axes.margins(x=0.08)
         return _svg(figure)
+
+
+def _side_by_side(places: Sequence[float]) -> list[float]:
+    """Places where equal ones lie a little apart around their own, so that bars do not cover each other."""
+    step = 0.018 * (max(places) - min(places))
+    counts = {place: places.count(place) for place in places}
+    seen: dict[float, int] = dict.fromkeys(places, 0)
+    moved = []
+    for place in places:
+        moved.append(place + step * (seen[place] - (counts[place] - 1) / 2))
+        seen[place] += 1
+    return moved
 
 
 def plot_forest(points: Sequence[Point], *, outcome: str) -> str:
@@ -120,17 +133,37 @@ def plot_volumes(series: Sequence[tuple[str, Sequence[float], Sequence[float], b
     with mpl.rc_context(_RC):
         figure = Figure(figsize=(7, 3.6), layout="constrained")
         axes = figure.subplots()
-        for name, years, volumes, is_flagged in series:
+        for _, years, volumes, is_flagged in series:
             color = FLAG_COLOR if is_flagged else GOOD_COLOR
             style: dict[str, Any] = {"marker": "D" if is_flagged else "o", "markersize": 3, "linewidth": 0.9}
             axes.plot(years, volumes, color=color, markerfacecolor="none" if is_flagged else color, **style)
-            if len(series) <= _NAMED_POINTS:
-                end = (years[-1], volumes[-1])
-                axes.annotate(name.removeprefix("sub-"), end, (5, -3), textcoords="offset points", fontsize=7)
+        if len(series) <= _NAMED_POINTS:
+            ends = [volumes[-1] for _, _, volumes, _ in series]
+            for (name, years, volumes, _), height in zip(series, _apart(ends), strict=True):
+                line = {"arrowstyle": "-", "color": _SOFT, "linewidth": 0.5}
+                axes.annotate(
+                    name.removeprefix("sub-"),
+                    (years[-1], volumes[-1]),
+                    (1.01, height),
+                    textcoords=("axes fraction", "data"),
+                    fontsize=7,
+                    va="center",
+                    arrowprops=line,
+                )
         axes.set_xlabel("years since the first visit")
         axes.set_ylabel("gray matter (ml)")
         axes.margins(x=0.08)
         return _svg(figure)
+
+
+def _apart(heights: Sequence[float]) -> list[float]:
+    """Heights of labels, moved so that none covers another: near their own, in the same order."""
+    gap = 0.045 * (max(heights) - min(heights))
+    order = np.argsort(heights)
+    moved = np.array(heights, dtype=float)
+    for before, after in itertools.pairwise(order):
+        moved[after] = max(moved[after], moved[before] + gap)
+    return [float(height) for height in moved - (moved - np.array(heights)).mean()]
 
 
 @dataclass(frozen=True)

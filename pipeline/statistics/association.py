@@ -168,7 +168,8 @@ def associate_adjusted(
     z = sm.add_constant(np.asarray(covariates, dtype=float).reshape(x.size, -1), has_constant="add")
     left = x.size - z.shape[1] - 1
     if left < MIN_RESIDUAL_DF:
-        raise ValueError(f"{x.size} patients are too few to adjust for {z.shape[1] - 1} covariates")
+        covariates_words = "1 covariate" if z.shape[1] == 2 else f"{z.shape[1] - 1} covariates"
+        raise ValueError(f"{x.size} patients are too few to adjust for {covariates_words}")
     if np.linalg.matrix_rank(np.column_stack([z, x])) < z.shape[1] + 1:
         raise ValueError("the covariates determine each other or the predictor")
     remove = np.eye(x.size) - z @ np.linalg.pinv(z)

@@ -13,7 +13,7 @@ from pipeline.algorithms.resampling import resample_part
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
 from pipeline.records import Record
-from pipeline.report.figures import PANEL_PIXELS, draw_change, draw_planes
+from pipeline.report.figures import PANEL_PIXELS, Slice, draw_change, draw_planes
 from pipeline.steps.align_visits import VISITS
 from pipeline.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform
 
@@ -23,8 +23,9 @@ _UPSTREAM = (
     "measure_change",
 )
 _MARGIN_MM = 14.0  # skull and scalp: what does not shrink shows whether the visits are aligned
-# where the slices lie in the intracranial space, from left, behind, below: beside the midline, through ventricles
-_SLICES_AT = (0.46, 0.52, 0.56)
+# slices across an axis (0 sagittal, 1 coronal, 2 axial), and where in the intracranial space, from left, behind, below:
+# through both hemispheres, cerebellum and brainstem, the ventricles and the convexity
+_SLICES = ((0, 0.25), (0, 0.46), (1, 0.3), (1, 0.52), (2, 0.25), (2, 0.45), (2, 0.56), (2, 0.76))
 _PICTURES = {
     "baseline_picture": "space-midway_desc-baseline_T1w",
     "followup_picture": "space-midway_desc-followup_T1w",
@@ -111,7 +112,7 @@ def _draw(
     change: Volume | None,
     folder: Path,
 ) -> dict[str, Path]:
-    """Pictures of the same three slices of both visits, and of what changed between them."""
+    """Pictures of the same slices of both visits, and of what changed between them."""
     grids = _slice_grids(view)
     if grids is None:
         return {}
@@ -120,14 +121,17 @@ def _draw(
         inverse = np.linalg.inv(voxel_to_midway)
         return [
             resample_part(volume, inverse @ grid, shape, order=order).squeeze(axis)
-            for axis, (grid, shape) in enumerate(grids)
+            for (axis, _), (grid, shape) in zip(_SLICES, grids, strict=True)
         ]
+
+    def as_slices(planes: list[np.ndarray]) -> list[Slice]:
+        return [Slice(plane, axis) for plane, (axis, _) in zip(planes, _SLICES, strict=True)]
 
     pictures = {name: folder / f"{name}.jpg" for name in ("baseline_picture", "followup_picture")}
     slices = [cut(image, matrix, 3) for image, matrix in zip(images, to_midway, strict=True)]
     top = 1.25  # white matter is 1; scalp may be brighter
     for path, planes in zip(pictures.values(), slices, strict=True):
-        draw_planes(path, planes, top=top)
+        draw_planes(path, as_slices(planes), top=top)
     if change is not None:
         pictures["change_picture"] = folder / "change_picture.jpg"
         means = [(first + second) / 2 for first, second in zip(*slices, strict=True)]
@@ -135,12 +139,12 @@ def _draw(
         maps = [
             plane * (mask > 0.5) for plane, mask in zip(cut(change.data, change.voxel_to_ras, 1), inside, strict=True)
         ]
-        draw_change(pictures["change_picture"], means, maps, top=top)
+        draw_change(pictures["change_picture"], as_slices(means), maps, top=top)
     return pictures
 
 
 def _slice_grids(view: quality.MidwayView) -> list[tuple[np.ndarray, tuple[int, int, int]]] | None:
-    """For each plane a grid one voxel thick around the intracranial space, one voxel for each pixel of its panel."""
+    """For each slice a grid one voxel thick around the intracranial space, one voxel for each pixel of its panel."""
     there = np.argwhere(view.intracranial)
     if not there.size:
         return None
@@ -150,7 +154,7 @@ def _slice_grids(view: quality.MidwayView) -> list[tuple[np.ndarray, tuple[int, 
     pixel_mm = float((high - low).max()) / PANEL_PIXELS
     sides = np.ceil((high - low) / pixel_mm).astype(int)
     grids = []
-    for axis, at in enumerate(_SLICES_AT):
+    for axis, at in _SLICES:
         shape, start = sides.copy(), low.copy()
         shape[axis] = 1
         start[axis] = low[axis] + _MARGIN_MM + at * (high[axis] - low[axis] - 2 * _MARGIN_MM)

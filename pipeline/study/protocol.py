@@ -147,7 +147,7 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
-_DIFFERENCES = (
+DIFFERENCES = (
     ("scanner_differs", ("scanner", "scanner_id")),
     ("software_differs", ("software",)),
     ("field_strength_differs", ("field_strength_t",)),
@@ -163,7 +163,7 @@ _DIFFERENCES = (
 def compare_protocols(baseline: Protocol, followup: Protocol) -> tuple[Flag, ...]:
     """What differs between two visits. What is not known of one of them is no difference, but for contrast agent."""
     flags = []
-    for code, names in _DIFFERENCES:
+    for code, names in DIFFERENCES:
         found = [
             f"{_words(name)} {_shown(getattr(baseline, name))}, then {_shown(getattr(followup, name))}"
             for name in names

@@ -94,7 +94,7 @@ def test_pictures_of_every_measured_patient_are_in_the_page(undisturbed, report)
 def test_it_loads_result_first_and_who_needs_a_look_on_top(open_page, undisturbed):
     page = open_page()
     assert page.locator("h2").first.inner_text() == "Result"
-    assert "of 7 planned patients was measured" in page.locator("#result").inner_text()
+    assert "2 of 7 planned patients were measured" in page.locator("#result").inner_text()
     statuses = page.eval_on_selector_all("#overview tbody tr", "rows => rows.map(row => row.dataset.status)")
     order = ["failed", "flagged", "missing", "excluded", "ok"]
     assert statuses == sorted(statuses, key=order.index)

@@ -2,7 +2,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from pipeline.report.figures import PANEL_PIXELS, draw_borders, draw_change, draw_planes
+from pipeline.report.figures import COLUMNS, PANEL_PIXELS, Slice, draw_borders, draw_change, draw_planes
 
 MAX_BYTES = 400_000  # many of them stand on one page
 
@@ -23,7 +23,7 @@ def test_a_scans_picture_has_a_fixed_size_in_any_orientation(tmp_path, head, axe
     path = tmp_path / "scan.jpg"
     draw_borders(path, head, axes, brain_mask=head > 5, gm_fraction=head / 20, wm_fraction=head / 20)
     picture = matplotlib.image.imread(path)
-    assert picture.shape == (2 * PANEL_PIXELS, 3 * PANEL_PIXELS, 3)
+    assert picture.shape == (3 * PANEL_PIXELS, COLUMNS * PANEL_PIXELS, 3)
     assert picture.std() > 0
     assert path.stat().st_size < MAX_BYTES
 
@@ -37,10 +37,20 @@ def test_borders_are_drawn_in_color(tmp_path, head):
     assert colorfulness(head > 5) > 30 > colorfulness(np.zeros_like(head))
 
 
+def slices_of(head):
+    return [
+        Slice(head[15], 0),
+        Slice(head[:, 17], 1),
+        Slice(head[:, :, 8], 2),
+        Slice(head[:, :, 10], 2),
+        Slice(head[12], 0),
+    ]
+
+
 def test_loss_is_blue_and_gain_is_orange(tmp_path, head):
-    planes = [head[15], head[:, 17], head[:, :, 10]]
+    planes = slices_of(head)
     for name, sign in (("loss", -10.0), ("gain", 10.0)):
-        draw_change(tmp_path / name, planes, [np.full(plane.shape, sign) for plane in planes], top=10.0)
+        draw_change(tmp_path / name, planes, [np.full(plane.values.shape, sign) for plane in planes], top=10.0)
     loss, gain = (
         matplotlib.image.imread(tmp_path / name, format="jpg").astype(int).sum((0, 1)) for name in ("loss", "gain")
     )
@@ -49,25 +59,25 @@ def test_loss_is_blue_and_gain_is_orange(tmp_path, head):
 
 
 def test_both_visits_pictures_have_the_same_frame(tmp_path, head):
-    planes = [head[15], head[:, 17], head[:, :, 10]]
+    planes = slices_of(head)
     shown = []
     for name, factor in (("a.jpg", 1.0), ("b.jpg", 0.9)):
-        draw_planes(tmp_path / name, [factor * plane for plane in planes], top=10.0)
+        draw_planes(tmp_path / name, [Slice(factor * plane.values, plane.axis) for plane in planes], top=10.0)
         shown.append(matplotlib.image.imread(tmp_path / name).astype(float))
-    assert shown[0].shape == shown[1].shape == (PANEL_PIXELS, 3 * PANEL_PIXELS, 3)
+    assert shown[0].shape == shown[1].shape == (2 * PANEL_PIXELS, COLUMNS * PANEL_PIXELS, 3), "five slices are two rows"
     edges = [np.flatnonzero(picture.mean(2).max(0) > 20)[[0, -1]] for picture in shown]
     assert abs(edges[0] - edges[1]).max() <= 2
 
 
 def test_the_same_arrays_give_the_same_bytes(tmp_path, head):
     for name in ("a.jpg", "b.jpg"):
-        draw_planes(tmp_path / name, [head[15], head[:, 17], head[:, :, 10]], top=10.0)
+        draw_planes(tmp_path / name, slices_of(head), top=10.0)
     assert (tmp_path / "a.jpg").read_bytes() == (tmp_path / "b.jpg").read_bytes()
 
 
 def test_an_empty_mask_or_map_still_gives_a_picture(tmp_path, head):
     empty = np.zeros_like(head)
     draw_borders(tmp_path / "a.jpg", head, np.eye(4), brain_mask=empty, gm_fraction=empty, wm_fraction=empty)
-    draw_change(tmp_path / "b.jpg", [head[15]] * 3, [empty[15]] * 3, top=0.0)
+    draw_change(tmp_path / "b.jpg", [Slice(head[15], 0)] * 3, [empty[15]] * 3, top=0.0)
     assert (tmp_path / "a.jpg").exists()
     assert (tmp_path / "b.jpg").exists()

@@ -7,7 +7,8 @@ from PIL import Image
 
 from pipeline.records import Record
 from pipeline.report import page
-from pipeline.report.content import Study, make_cards, split_sentences, typeset, write_answer, write_sentences
+from pipeline.report.answer import write_answer, write_certainty, write_changes, write_untreated
+from pipeline.report.content import Study, make_cards, split_sentences, typeset
 from pipeline.report.methods import write_methods
 from pipeline.report.page import render_page
 from pipeline.study.config import SCHEMAS
@@ -57,6 +58,8 @@ def render(study, folder, **more):
 def answer(**cells):
     numbers = {
         "predictor": "dose",
+        "outcome": "gm_change_percent_per_year",
+        "analysis": "everyone",
         "n": "12",
         "spearman_rho": "0.700",
         "spearman_rho_low": "0.200",
@@ -71,31 +74,77 @@ def answer(**cells):
 
 
 def test_a_clear_answer_says_direction_certainty_and_size():
-    text = write_answer(answer(), predictor="dose", is_corrected=False)
-    assert text.startswith("The higher dose, the less gray matter was lost")
-    assert "95 % interval +0.20 to +0.93" in text
-    assert "p = 0.010" in text
-    assert "12 patients" in text
+    found = write_answer([answer()])
+    assert found.headline == "The higher the dose, the less gray matter was lost."
+    assert "95 % interval +0.20 to +0.93" in found.evidence
+    assert "p = 0.010, 12 patients" in found.evidence
+    assert "differs by +0.1 (95 % interval +0.02 to +0.2) percentage points" in found.evidence
+    assert found.certainty == ["Were there no relation, chance would show one as strong in 1 % of such trials."]
 
 
 def test_the_other_direction_is_more_loss():
     row = answer(spearman_rho="-0.700", spearman_rho_low="-0.930", spearman_rho_high="-0.200")
-    assert "the more gray matter was lost" in write_answer(row, predictor="dose", is_corrected=False)
+    assert "the more gray matter was lost" in write_answer([row]).headline
 
 
 def test_no_clear_answer_is_not_called_no_effect():
-    text = write_answer(answer(spearman_p_holm="0.20000"), predictor="dose", is_corrected=True)
-    assert text.startswith("No clear relation")
-    assert "does not show that there is none" in text
-    assert "±0.67" in text
-    assert "corrected for the number of questions" in text
+    row = answer(spearman_p="0.10000", spearman_p_holm="0.20000", spearman_rho_low="-0.100")
+    found = write_answer([row], questions=2)
+    assert found.headline == "No clear relation between dose and the change of gray matter per year."
+    assert "corrected for 2 questions" in found.evidence
+    (sentence,) = found.certainty
+    assert "does not show that there is none" in sentence
+    assert "±0.67" in sentence
+
+
+def test_an_interval_and_a_p_that_disagree_are_told():
+    assert "different sides" in write_answer([answer(spearman_p="0.08000", spearman_p_holm="0.08000")]).certainty[-1]
+
+
+def test_whether_the_answer_holds_without_the_flagged_is_told():
+    few = row_of("dose_response", analysis="without_flagged", n="4", note="Not computed: 4 patients are too few.")
+    assert "Without flagged patients: not computed: 4 patients are too few." in write_answer([answer(), few]).certainty
+    enough = answer(analysis="without_flagged", n="9")
+    assert any("+0.70, p = 0.010, 9 patients" in text for text in write_answer([answer(), enough]).certainty)
 
 
 def test_the_mean_has_its_interval_and_missing_patients_are_counted():
-    study = make_study(5, status="missing", gm_change_percent="n/a", gm_change_percent_per_year="n/a")
-    first, second = write_sentences(study)
-    assert first == "The change of 4 of 5 planned patients was measured from BL to M24."
-    assert "Gray matter changed by -0.62 % per year on average (95 % interval of the mean" in second
+    study = make_study(5, status="missing", gm_change_percent="n/a", gm_change_percent_per_year="n/a", error="0.1")
+    (change,) = write_changes(study)
+    assert change.startswith(
+        "Gray matter changed by -0.62 % per year on average from BL to M24 (95 % interval of the mean"
+    )
+    measured, alike = write_certainty(study)
+    assert measured.startswith("4 of 5 planned patients were measured.")
+    assert "±0.10 % per year" in measured, "1.96 standard errors over two years"
+    assert alike == "No measured pair is known to have been scanned differently at its two visits."
+
+
+def test_a_change_of_scanner_stands_in_the_result_and_on_the_patients_card(tmp_path):
+    words = "scanner A, then B; software 1, then 2"
+    study = make_study(2, status="flagged", flags="scanner_differs; software_differs", protocol_differences=words)
+    study.quality[2]["messages"] = (
+        "The visits were not scanned alike: scanner A, then B. The visits were not scanned alike: software 1, then 2."
+    )
+    card, other = make_cards(study, {})
+    assert card.whys == [f"The visits were not scanned alike: {words}."]
+    assert card.reasons == ["scanned differently"]
+    assert other.scanned == "No difference between the scans of both visits is known."
+    assert write_certainty(study)[-1].startswith(
+        "1 of 2 measured pairs were not scanned alike at both visits (sub-000)"
+    )
+    assert render(study, tmp_path).count(f"<li>The visits were not scanned alike: {words}.</li>") == 2
+
+
+def test_a_difference_that_flags_nobody_is_on_the_card_all_the_same():
+    (card,) = make_cards(make_study(1, protocol_differences="voxels (mm) 1 x 1 x 1, then 1 x 1 x 1.02"), {})
+    assert card.whys == []
+    assert card.scanned == "The visits were not scanned alike: voxels (mm) 1 x 1 x 1, then 1 x 1 x 1.02."
+
+
+def test_an_untreated_group_is_not_denied():
+    assert write_untreated({"sub-01": 1.0}).startswith("There is no untreated group")
+    assert write_untreated({"sub-01": 0.0, "sub-02": 1.0}).startswith("Patients with dose 0: 1.")
 
 
 @pytest.mark.parametrize(("error", "shown"), [("0.2000", "± 0.20"), (None, "")])
@@ -183,7 +232,7 @@ def test_five_hundred_patients_make_a_page_that_opens(tmp_path):
 
 def test_nobody_measured_is_a_page_all_the_same(tmp_path):
     text = render(make_study(1, status="failed", gm_change_percent="n/a", gm_change_percent_per_year="n/a"), tmp_path)
-    assert "The change of 0 of 1 planned patients was measured" in text
+    assert "was measured in 0 of 1 planned patients" in text
 
 
 def test_methods_say_what_was_run_with_numbered_references():
