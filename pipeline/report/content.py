@@ -103,14 +103,15 @@ def number(row: Row, column: str) -> float | None:
 
 
 def typeset(text: str) -> str:
-    """A text with minus signs in front of negative numbers, and no sign in front of zero.
+    """A text with minus signs before negative numbers, none before zero, and percent signs beside their numbers.
 
     Examples
     --------
-    >>> typeset("sub-01 lost -1.20 to -0.00 %") == "sub-01 lost \N{MINUS SIGN}1.20 to 0.00 %"
+    >>> typeset("sub-01 lost -1.20 to -0.00 %") == "sub-01 lost \N{MINUS SIGN}1.20 to 0.00\N{NO-BREAK SPACE}%"
     True
     """
     text = re.sub(r"(?<![\w.])[-+](0(?:\.0+)?)(?!\.?\d)", r"\1", text)
+    text = re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
     return re.sub(r"(?<![\w-])-(?=\d)", _MINUS, text)
 
 

@@ -174,6 +174,7 @@ def test_printing_shows_both_visits_and_no_buttons(open_page):
     figure = page.locator("[data-flicker]:has([data-play])").first
     assert figure.locator("img:visible").count() == 3
     assert page.locator(".controls:visible").count() == 0
+    assert "From the top: Baseline (BL), Follow-up (M24), Local change." in figure.locator("figcaption").inner_text()
     assert page.pdf()[:4] == b"%PDF"
 
 

@@ -177,9 +177,8 @@ def test_nothing_in_a_table_becomes_markup(tmp_path):
 
 
 def test_negative_numbers_have_minus_signs_and_names_keep_their_hyphens():
-    assert (
-        typeset("sub-01 lost -1.2 % (-0.3 to -0.00)") == "sub-01 lost \N{MINUS SIGN}1.2 % (\N{MINUS SIGN}0.3 to 0.00)"
-    )
+    minus, space = "\N{MINUS SIGN}", "\N{NO-BREAK SPACE}"
+    assert typeset("sub-01 lost -1.2 % (-0.3 to -0.00)") == f"sub-01 lost {minus}1.2{space}% ({minus}0.3 to 0.00)"
     assert typeset("2021-01-02") == "2021-01-02"
 
 
