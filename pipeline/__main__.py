@@ -2,7 +2,10 @@
 
 import sys
 
-from pipeline.cli import main
+# nibabel imports pydicom where it is installed, for a reader that is never used here: a second of every job
+sys.modules["pydicom"] = None  # type: ignore[assignment] # an import of it fails as if it were not installed
+
+from pipeline.cli import main  # noqa: E402
 
 if __name__ == "__main__":
     sys.exit(main())

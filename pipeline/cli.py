@@ -12,6 +12,7 @@ from collections.abc import Sequence
 
 from pipeline import __version__
 from pipeline.errors import PipelineError
+from pipeline.job_process import end_with_parent
 
 STEPS = {
     "scan_table": "write down who has which scan",
@@ -60,6 +61,8 @@ def main(argv: Sequence[str] | None = None) -> int:
             "image again from this checkout (containers/README.md).\n"
         )
         return 1
+    if "GRAYTRACE_VERSION" in os.environ:
+        end_with_parent()
     chosen = next((word for word in argv if not word.startswith("-")), None)
     _limit_threads(argv)
     parser = argparse.ArgumentParser(prog="graytrace", description="Gray-matter loss between two MRI visits.")
@@ -87,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def _machine_fault(error: OSError) -> str:
     """A sentence for a full disk and its like; nothing is damaged, because files are written whole or not at all."""
-    where = error.filename or tempfile.gettempdir()
+    where = error.filename2 or error.filename or tempfile.gettempdir()
     return (
         f"{where}: {error.strerror}. {_MACHINE_FAULTS[error.errno or 0]}, then run the same command again: "
         "what is finished is kept."

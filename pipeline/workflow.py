@@ -25,7 +25,7 @@ from pipeline.study import results
 from pipeline.study.config import Config, load_config
 from pipeline.study.exclusions import Exclusions
 from pipeline.study.plan import Plan, plan_study
-from pipeline.study.trial import check_questions
+from pipeline.study.questions import check_questions
 
 _CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
 

@@ -8,22 +8,20 @@ from __future__ import annotations
 
 import os
 import shlex
-import signal
 import threading
-import time
 from pathlib import Path
 from typing import Any, Self
 
 from pipeline.engines.environment import OUTPUT_TYPE, QUIET, tool_environment
 from pipeline.engines.suites import find_command
 from pipeline.errors import PipelineError, ToolError
+from pipeline.job_process import end_children
 
 # nipype reads some variables when an interface is made, before it starts a process
 os.environ.update({**QUIET, **OUTPUT_TYPE})
 
 TAIL_LINES = 15
 _KILLED = (-9, 137)
-_GRACE_SECONDS = 5.0
 
 
 def run_command(
@@ -115,10 +113,7 @@ def tail(text: str, lines: int = TAIL_LINES) -> str:
 
 
 class _Deadline:
-    """Ends every process that this one has started once the time is up.
-
-    The children stay in this process's group, so that Ctrl-C and a cluster's cancel reach them too.
-    """
+    """Ends every process that this one has started once the time is up."""
 
     def __init__(self, hours: float | None) -> None:
         self.hours = hours
@@ -147,37 +142,4 @@ class _Deadline:
 
     def _end(self) -> None:
         self.is_over = True
-        started = _descendants(os.getpid())
-        for kind in (signal.SIGTERM, signal.SIGKILL):
-            for pid in started:
-                try:
-                    os.kill(pid, kind)
-                except ProcessLookupError:
-                    continue
-            _wait_for(started)
-
-
-def _wait_for(pids: list[int]) -> None:
-    end = time.monotonic() + _GRACE_SECONDS
-    while time.monotonic() < end and any(_is_running(pid) for pid in pids):
-        time.sleep(0.05)
-
-
-def _is_running(pid: int) -> bool:
-    try:
-        return Path(f"/proc/{pid}/stat").read_text(encoding="utf-8").rpartition(")")[2].split()[0] != "Z"
-    except (OSError, IndexError):
-        return False
-
-
-def _descendants(pid: int) -> list[int]:
-    """Process numbers of the children of a process, their children, and so on."""
-    found: list[int] = []
-    for task in Path(f"/proc/{pid}/task").glob("*/children"):
-        try:
-            children = [int(word) for word in task.read_text(encoding="utf-8").split()]
-        except OSError:
-            continue
-        for child in children:
-            found += [child, *_descendants(child)]
-    return found
+        end_children()

@@ -18,6 +18,6 @@ rule fill_lesions:
     params:
         code=code_of("fill_lesions", "lesion_filling"),
     shell:
-        "python -m pipeline fill_lesions --participant {wildcards.participant} --visit {wildcards.visit}"
+        "exec python -m pipeline fill_lesions --participant {wildcards.participant} --visit {wildcards.visit}"
         " --lesion-mask {input.lesion_mask:q} --skull-strip {input.skull_strip:q} --correct-bias {input.correct_bias:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"

@@ -22,7 +22,7 @@ rule check_scan:
     params:
         code=code_of("check_scan"),
     shell:
-        "python -m pipeline check_scan --participant {wildcards.participant} --visit {wildcards.visit}"
+        "exec python -m pipeline check_scan --participant {wildcards.participant} --visit {wildcards.visit}"
         " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
         " --image {input.image:q} --segment-tissue {input.segment_tissue:q}"
         " --gray-matter-volume {input.gray_matter_volume:q}"
@@ -51,7 +51,7 @@ rule check_pair:
     params:
         code=code_of("check_pair"),
     shell:
-        "python -m pipeline check_pair --participant {wildcards.participant}"
+        "exec python -m pipeline check_pair --participant {wildcards.participant}"
         " --baseline {wildcards.baseline} --followup {wildcards.followup}"
         " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
         " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"
@@ -89,7 +89,7 @@ rule dose_response:
         code=code_of("dose_response"),
         config=CONFIG.as_json(),
     shell:
-        "python -m pipeline dose_response --config {params.config:q} --atrophy {input.atrophy:q} > {log:q} 2>&1"
+        "exec python -m pipeline dose_response --config {params.config:q} --atrophy {input.atrophy:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -134,4 +134,4 @@ rule report:
         code=code_of("report"),
         config=CONFIG.as_json(),
     shell:
-        "python -m pipeline report --config {params.config:q} > {log:q} 2>&1"
+        "exec python -m pipeline report --config {params.config:q} > {log:q} 2>&1"

@@ -18,7 +18,7 @@ rule inspect:
     params:
         code=code_of("inspect"),
     shell:
-        "python -m pipeline inspect --participant {wildcards.participant} --visit {wildcards.visit}"
+        "exec python -m pipeline inspect --participant {wildcards.participant} --visit {wildcards.visit}"
         " --t1w {input.t1w:q} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 
@@ -42,7 +42,7 @@ rule skull_strip:
         engine=SKULL_STRIP.engine,
         options=SKULL_STRIP.options,
     shell:
-        "python -m pipeline skull_strip --participant {wildcards.participant} --visit {wildcards.visit}"
+        "exec python -m pipeline skull_strip --participant {wildcards.participant} --visit {wildcards.visit}"
         " --t1w {input.t1w:q} --inspect {input.inspect:q} --engine {params.engine:q} --options {params.options:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
@@ -64,6 +64,6 @@ rule correct_bias:
     params:
         code=code_of("correct_bias", "bias_correction"),
     shell:
-        "python -m pipeline correct_bias --participant {wildcards.participant} --visit {wildcards.visit}"
+        "exec python -m pipeline correct_bias --participant {wildcards.participant} --visit {wildcards.visit}"
         " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"

@@ -16,7 +16,7 @@ rule scan_table:
         config=CONFIG.as_json(),
         plan=lambda wc: PLAN.digest(),
     shell:
-        "python -m pipeline scan_table --config {params.config:q} > {log:q} 2>&1"
+        "exec python -m pipeline scan_table --config {params.config:q} > {log:q} 2>&1"
 
 
 rule aggregate_atrophy:
@@ -51,4 +51,4 @@ rule aggregate_atrophy:
         config=CONFIG.as_json(),
         plan=lambda wc: PLAN.digest(),
     shell:
-        "python -m pipeline aggregate_atrophy --config {params.config:q} > {log:q} 2>&1"
+        "exec python -m pipeline aggregate_atrophy --config {params.config:q} > {log:q} 2>&1"

@@ -15,8 +15,8 @@ from pipeline.report.methods import write_methods
 from pipeline.report.page import render_page, write_gallery
 from pipeline.steps.scan_table import add_config_argument, config_of
 from pipeline.study.config import Config
+from pipeline.study.questions import read_predictors
 from pipeline.study.tables import read_rows
-from pipeline.study.trial import read_predictors
 
 _TABLES = ("atrophy", "volumes", "quality", "dose_response")
 

@@ -190,16 +190,19 @@ def resumed(cohort, shared):
     return _load(bids, cohort.with_name("bids-truth"), folder)
 
 
-@pytest.fixture
-def bids(tmp_path):
+def write_balls(root):
     """Two patients whose scans hold a ball; the second has no follow-up."""
-    root = tmp_path / "bids"
     grid = np.indices((20, 22, 24)) - np.array([10, 11, 12])[:, None, None, None]
     ball = np.where((grid**2).sum(0) < 81, 700, 20).astype(np.int16)
     for participant, visit in (("sub-01", "BL"), ("sub-01", "M24"), ("sub-02", "BL")):
         nib.save(nib.Nifti1Image(ball, np.diag([8.0, 8, 8, 1])), t1w(root, participant, visit))
     dates(root, "sub-01", "2019-01-01", "2021-01-01")
     return root
+
+
+@pytest.fixture
+def bids(tmp_path):
+    return write_balls(tmp_path / "bids")
 
 
 @pytest.fixture
@@ -233,3 +236,31 @@ def start(tmp_path):
         if process.poll() is None:
             process.kill()
             process.wait()
+
+
+@pytest.fixture
+def small(bids, config):
+    """A study of one scan that is no head: quick, and every step on it still writes its record."""
+    shutil.rmtree(bids / "sub-01")
+    return config
+
+
+@pytest.fixture(scope="session")
+def small_tables(shared):
+    """The tables of that study after an undisturbed run: name to bytes."""
+    folder = shared / "small"
+    with once(shared, "small") as mine:
+        if mine:
+            shutil.rmtree(write_balls(folder / "bids") / "sub-01")
+            code, messages = finish(folder, study(folder / "bids", folder / "out"), "--until", "aggregate_atrophy")
+            assert code == 0, messages
+    return {path.name: path.read_bytes() for path in (folder / "out").glob("*.tsv")}
+
+
+@pytest.fixture
+def run_in(start):
+    def run(name, config, out, *arguments):
+        process, messages = start(name, config, out, *arguments)
+        return process.wait(), messages.read_text()
+
+    return run

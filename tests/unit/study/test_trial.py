@@ -3,8 +3,9 @@ import pytest
 
 from pipeline.errors import ConfigError
 from pipeline.study.config import load_config
+from pipeline.study.questions import check_questions, read_covariates, read_predictors
 from pipeline.study.tables import format_table
-from pipeline.study.trial import analyze_trial, check_questions, read_covariates, read_predictors
+from pipeline.study.trial import analyze_trial
 
 DOSES = np.repeat([0.7, 1.4, 2.8, 5.7], 3)
 
