@@ -4,7 +4,7 @@
 
 makes a data set of that many patients whose scans are empty files, plans it (dry run), writes the records that the
 steps would have written, and measures what is left for Snakemake and the tables: the first look at everything (--touch,
-which also writes Snakemake's own notes), a resumed run with nothing to do, and the tables.
+which also writes Snakemake's own notes), a resumed run with nothing to do, the tables, and the report without pictures.
 """
 
 from __future__ import annotations
@@ -137,6 +137,9 @@ def run(work: Path, patients: int) -> list[dict[str, object]]:
     rows.append(measure("scan table", [*step, "scan_table", "--config", config.as_json()], work))
     write_records(plan)
     rows.append(measure("tables", [*step, "aggregate_atrophy", "--config", config.as_json()], work))
+    atrophy = ["--atrophy", str(config.output_dir / "atrophy.tsv")]
+    rows.append(measure("dose and change", [*step, "dose_response", "--config", config.as_json(), *atrophy], work))
+    rows.append(measure("report", [*step, "report", "--config", config.as_json()], work))
     rows.append(measure("touch", [*snakemake, "--touch"], work))
     rows.append(measure("nothing to do", snakemake, work))
     if "Nothing to be done" not in (work / "nothing to do.log").read_text():
