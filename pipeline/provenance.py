@@ -52,7 +52,7 @@ def whole_file(path: Path) -> Iterator[Path]:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        if error.filename is None:  # a write that fails does not say where
+        if error.errno and error.filename is None:  # a write that fails does not say where
             error.filename = str(path)
         raise
     finally:

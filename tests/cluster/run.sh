@@ -29,7 +29,7 @@ finish() {
 trap finish EXIT
 
 "$python" -m pipeline phantom "$work/bids" --patients 1 --voxel-mm 2 > "$work/phantom.log"
-for place in local slurm; do
+for place in local slurm arrays; do
   printf 'study:\n  bids_dir: bids\n  output_dir: %s\n' "$place" > "$work/$place.yaml"
 done
 study() {
@@ -43,11 +43,18 @@ study() {
 study local --cores 2
 tests/cluster/start_slurm.sh "$work/cluster"
 # squeue, because this cluster keeps no accounts that sacct could ask; short waits, because it is all one machine
-study slurm --profile profiles/slurm --slurm-status-command squeue --slurm-no-account --latency-wait 5 \
-  --slurm-init-seconds-before-status-checks 3 --seconds-between-status-checks 3
+here=(--slurm-status-command squeue --slurm-no-account --latency-wait 5
+  --slurm-init-seconds-before-status-checks 3 --seconds-between-status-checks 3)
+study slurm --profile profiles/slurm "${here[@]}"
+study arrays --profile profiles/slurm --profile profiles/slurm-arrays "${here[@]}" --until skull_strip
 
 for table in atrophy volumes quality scans; do
   cmp "$work/local/$table.tsv" "$work/slurm/$table.tsv"
 done
+for record in "$work"/arrays/records/*/*/skull_strip.json; do
+  cmp "$record" "$work/local/${record#"$work/arrays/"}"
+done
+arrays=$(grep -c "Submitted array job" "$work/arrays.log") # of inspect and of skull_strip
+[ "$arrays" = 2 ] || { echo "Slurm test failed: $arrays arrays instead of 2." && false; }
 jobs=$(grep -c "has been submitted with SLURM jobid" "$work/slurm.log")
-echo "Slurm test passed: $jobs jobs through Slurm $(sinfo --version | cut -d' ' -f2), the tables are the same bytes as without."
+echo "Slurm test passed: $jobs jobs through Slurm $(sinfo --version | cut -d' ' -f2), the tables are the same bytes as without; $arrays arrays."

@@ -91,6 +91,14 @@ def test_the_slurm_profile_speaks_of_all_rules_that_it_submits():
     } <= (of_patients)
 
 
+def test_the_profile_with_arrays_has_every_job_in_a_group_or_in_an_array():
+    jobs = set(yaml.safe_load(_text("profiles/slurm/profile.yaml"))["groups"])
+    profile = yaml.safe_load(_text("profiles/slurm-arrays/profile.yaml"))
+    arrays = set(profile["slurm-array-jobs"].split(","))
+    assert arrays | set(profile["groups"]) == jobs
+    assert not arrays & set(profile["groups"])
+
+
 @pytest.mark.parametrize("name", ["runtime", "dev", "cluster"])
 def test_every_direct_dependency_has_its_reason(name):
     page = _text("docs/dependencies.md").lower()

@@ -76,6 +76,13 @@ def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):
 
 
 @pytest.mark.skipif(sys.platform == "win32", reason="modes are Unix's")
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="only Linux has a disk that is always full")
+def test_a_write_that_fails_says_which_file(tmp_path):
+    with pytest.raises(OSError, match="No space left") as caught, whole_file(tmp_path / "a.txt"):
+        Path("/dev/full").write_text("a")
+    assert caught.value.filename == str(tmp_path / "a.txt")
+
+
 def test_a_file_is_as_readable_as_any_other(tmp_path):
     plain, whole = tmp_path / "plain", tmp_path / "whole"
     plain.touch()
