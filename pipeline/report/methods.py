@@ -15,6 +15,7 @@ import yaml
 from pipeline.records import Record
 from pipeline.report.content import Study, number
 from pipeline.statistics.association import RESAMPLES
+from pipeline.study.tables import MISSING
 
 _DATA = Path(__file__).with_suffix(".yaml")
 
@@ -54,6 +55,7 @@ def _processing(study: Study, engines: Mapping[str, str], done: Sequence[Record]
     packages = study.run["packages"]
     stage = {name: _stage(name, engines[name]) for name in ("skull_strip", "segmentation", "change")}
     lesions = sum(record.step == "fill_lesions" for record in done)
+    options = _options(study.run["config"])
     filled = (
         f" White-matter lesions of {lesions} scans with a lesion mask were filled with the intensities of the white "
         "matter around them."
@@ -65,13 +67,37 @@ def _processing(study: Study, engines: Mapping[str, str], done: Sequence[Record]
         "[graytrace], "
         f"a workflow of Snakemake {packages.get('snakemake', '')} [snakemake] and Nipype {packages.get('nipype', '')} "
         f"[nipype]. {stage['skull_strip']} Intensity bias was removed with N4 [n4].{filled} {stage['segmentation']} "
-        f"Both visits went through the same steps. {stage['change']} Versions: {_versions(done)}."
+        f"Both visits went through the same steps. {stage['change']}{_standard_error(study)}{options} "
+        f"Versions: {_versions(done)}."
     )
 
 
 def _stage(name: str, engine: str) -> str:
     known: str | None = _data()["stages"][name].get(engine)
     return known or f"{name.replace('_', ' ').capitalize()} was done with {engine}."
+
+
+def _standard_error(study: Study) -> str:
+    """A sentence where the engine of change tells its error."""
+    errors = [value for row in study.measured if (value := number(row, "gm_change_se_points")) is not None]
+    if not errors:
+        return ""
+    return (
+        " The standard error of a patient's change, from the scans' noise, the scanner's scale and errors found in "
+        f"validation, was {min(errors):.2f} to {max(errors):.2f} percentage points."
+    )
+
+
+def _options(config: Mapping[str, Any]) -> str:
+    """A sentence on the options of the engines that ran, where they have some."""
+    sections = dict.fromkeys("freesurfer" if name == "samseg" else name for name in config["engines"].values())
+    words = [
+        f"{section} {key.replace('_', ' ')} {value}"
+        for section in sections
+        for key, value in (config.get(section) or {}).items()
+        if value is not None and not key.startswith("time_limit")
+    ]
+    return f" Options: {', '.join(words)}." if words else ""
 
 
 @functools.cache
@@ -127,13 +153,7 @@ def _statistics(study: Study) -> str:
     main = [row for row in study.dose_response if row["analysis"] == "everyone"]
     names = ", ".join(dict.fromkeys(row["predictor"] for row in main))
     holm = f" p-values were corrected for {len(main)} questions by Holm's method [holm]." if len(main) > 1 else ""
-    covariates = study.run["config"]["statistics"]["covariates"]
-    adjusted = (
-        f" A second analysis held {', '.join(covariates)} fixed by least squares, with a permutation test after "
-        "Freedman and Lane."
-        if covariates
-        else ""
-    )
+    adjusted = _adjustment(study)
     return (
         f"The relation of {study.outcome} with {names} was described by Spearman's and Pearson's correlation with "
         "two-sided permutation "
@@ -141,6 +161,19 @@ def _statistics(study: Study) -> str:
         "bias-corrected and accelerated bootstrap intervals, and by Theil and Sen's slope [theilsen], computed with "
         "SciPy "
         f"{study.run['packages'].get('scipy', '')} [scipy].{holm}{adjusted}"
+    )
+
+
+def _adjustment(study: Study) -> str:
+    """A sentence on the adjusted analysis: what was planned and could not be computed is told as that."""
+    rows = [row for row in study.dose_response if row["analysis"] == "adjusted"]
+    if not rows:
+        return ""
+    covariates = ", ".join(study.run["config"]["statistics"]["covariates"])
+    if all(row["pearson_p"] == MISSING for row in rows):
+        return f" An analysis with {covariates} held fixed was planned; the patients were too few for it."
+    return (
+        f" A second analysis held {covariates} fixed by least squares, with a permutation test after Freedman and Lane."
     )
 
 

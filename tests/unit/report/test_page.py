@@ -251,3 +251,19 @@ def test_methods_say_what_was_run_with_numbered_references():
     assert "N4 [" in text
     named = [int(part.split("]")[0]) for part in text.split("## References")[0].split("[")[1:]]
     assert list(dict.fromkeys(named)) == list(range(1, len(methods.references) + 1))
+
+
+def test_methods_tell_the_error_and_options_of_what_ran_and_no_analysis_that_did_not():
+    study = make_study(3, error="0.12")
+    study.run["config"]["engines"] = {"skull_strip": "fsl", "segmentation": "fsl", "change": "embedded"}
+    study.run["config"]["statistics"]["covariates"] = ["age"]
+    adjusted = answer(analysis="adjusted", pearson_p="0.01000")
+    done, failed = (
+        write_methods(Study(study.atrophy, [], study.quality, [answer(), row], study.run), []).as_markdown()
+        for row in (adjusted, {**adjusted, "pearson_p": "n/a"})
+    )
+    assert "Options: fsl bet fraction 0.5." in done
+    assert "was 0.12 to 0.12 percentage points" in done
+    assert "A second analysis held age fixed" in done
+    assert "A second analysis" not in failed
+    assert "with age held fixed was planned; the patients were too few" in failed
