@@ -24,6 +24,10 @@ _FAT_OVER_WHITE = 1.4
 _THIN_MM = 1.0
 _ROUGHLY = 5e-4  # the field for the masks; the scan's own is estimated within them
 _BOX_MARGIN_MM = 8.0
+_GRAY_BLUR_MM = 1.0
+_SHEET_MM = 3.5  # half of what two banks of cortex without a visible sulcus between them measure, and some more
+_LUMP_ML = 0.2
+_LUMP_RIM_MM = 2.5
 _SMALLEST_BRAIN_ML = 400.0
 
 
@@ -78,6 +82,20 @@ def _box_around(mask: NDArray[Any], margin_mm: float, voxel_mm: NDArray[Any]) ->
     return tuple(box)
 
 
+def _gray_lumps(gm: NDArray[Any], structures: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
+    """What is gray and thicker than cortex can be, though neither deep nuclei nor cerebellum: an eye, a muscle."""
+    gray = ndimage.gaussian_filter(gm, _GRAY_BLUR_MM / voxel_mm)
+    folded = structures[STRUCTURES.index("deep_gray")] + structures[STRUCTURES.index("cerebellar_cortex")]
+    core = distance_to((gray < 0.6) | (folded > 0.3), voxel_mm) > _SHEET_MM
+    labels, count = measure.label(core, return_num=True)
+    volumes_ml = np.bincount(labels.ravel(), minlength=count + 1) * voxel_mm.prod() / 1000
+    volumes_ml[0] = 0
+    core = (volumes_ml > _LUMP_ML)[labels]
+    if not core.any():
+        return np.zeros_like(core)
+    return np.asarray(gray > 0.4) & (distance_to(core, voxel_mm) < _SHEET_MM + _LUMP_RIM_MM)
+
+
 def masks_from_structures(structures: NDArray[Any], voxel_to_ras: NDArray[Any]) -> BrainExtraction:
     """Masks from the probabilities (C, X, Y, Z) of `structures.label_structures`.
 
@@ -114,11 +132,13 @@ def refine_brain(
     ventricles = structures[STRUCTURES.index("ventricles")] > 0.5
     box = _box_around(coarse.intracranial_mask, _BOX_MARGIN_MM, voxel_mm)
     brain = np.zeros_like(coarse.brain_mask)
-    solid = ((tissue.gm + tissue.wm > 0.5) | (ventricles & coarse.intracranial_mask)) & ~fat
+    foreign = fat
+    foreign[box] |= _gray_lumps(tissue.gm[box], structures[:, *box], voxel_mm)
+    solid = ((tissue.gm + tissue.wm > 0.5) | (ventricles & coarse.intracranial_mask)) & ~foreign
     found = main_body(solid[box], _THIN_MM, voxel_mm)
     brain[box] = close_mask(found, _CLOSING_MM, voxel_mm)
     intracranial = np.zeros_like(brain)
-    intracranial[box] = main_body(((coarse.intracranial_mask & ~fat) | brain)[box], _THIN_MM, voxel_mm)
+    intracranial[box] = main_body(((coarse.intracranial_mask & ~foreign) | brain)[box], _THIN_MM, voxel_mm)
     return BrainExtraction(brain, intracranial)
 
 

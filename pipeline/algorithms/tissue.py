@@ -43,8 +43,9 @@ _EDGE_GAIN = 4.0
 _TABLE_SIZE = 4096
 _LAST_SWEEPS = 4
 _DEEP_REACH = 0.75  # of the way from cortex to white matter
-_RIM_MM = 1.5
-_RIM_GAIN = 6.0
+_RIM_MM = 1.0
+_RIM_PRODUCT = (0.05, 0.08)  # a cortex of 2 mm reaches 0.03, of 1.5 mm 0.05, a bare border 0.1
+_RIM_GRAY = (0.4, 0.8)  # network's probability of gray matter: thin cortex that it is sure of stays
 _MIN_VOXELS = 500
 
 
@@ -78,7 +79,7 @@ def _priors(
 ) -> dict[str, NDArray[Any]]:
     """Prior probability (N,) of each pure class in the voxels of `inside`.
 
-    Beside them `rim`, see `_ventricle_rim`, and `reach`, one in and at the brain mask and zero further out.
+    Beside them `reach`, one in and at the brain mask and zero further out.
     """
     index = {name: number for number, name in enumerate(STRUCTURES)}
     sources = {
@@ -95,25 +96,32 @@ def _priors(
         total = sum(structures[index[m]][box][inside].astype(np.float32) for m in members)
         # outside the brain mask there is fluid: a smooth edge, so that the mask's own error does not cut the cortex
         priors[name] = np.asarray(total if name == "csf" else total * reach) + _PRIOR_FLOOR
-    rim = _ventricle_rim(structures, voxel_mm, box)[inside]
-    for name in ("cortex", "deep_gray"):
-        priors[name] = priors[name] * (1 - rim)
     scale = sum(priors.values())
-    return {name: p / scale for name, p in priors.items()} | {"rim": rim, "reach": reach}
+    return {name: p / scale for name, p in priors.items()} | {"reach": reach}
 
 
-def _ventricle_rim(structures: NDArray[Any], voxel_mm: NDArray[Any], box: tuple[slice, ...]) -> NDArray[Any]:
-    """How surely a voxel (X, Y, Z) lies where white matter meets a ventricle, in [0, 1].
+def _bare_white(
+    settled: Settled, priors: dict[str, NDArray[Any]], inside: NDArray[Any], voxel_mm: NDArray[Any]
+) -> NDArray[Any]:
+    """How surely a voxel (N,) lies where white matter meets fluid with no gray matter between them, in [0, 1].
 
-    A mixture of the two is as bright as gray matter, and the network takes it for some: where both are near, what
-    lies between them is a mixture.  Beside caudate and thalamus there is no white matter and so no rim.
+    A mixture of the two is as bright as gray matter, and the network takes it for some: around ventricles and cavities,
+    on the brainstem.  But it is thin: within a voxel or two of each other there are both fluid and white matter, which
+    the thickness of the cortex keeps apart.
     """
     sigma = _RIM_MM / voxel_mm
-    fluid, white = (
-        ndimage.gaussian_filter(structures[STRUCTURES.index(name)][box].astype(np.float32), sigma)
-        for name in ("ventricles", "white_matter")
-    )
-    return np.asarray(np.clip(_RIM_GAIN * fluid * white, 0, 1))
+    product = np.ones(priors["csf"].shape, np.float32)
+    for values in (np.clip(1 - settled.gray - settled.white, 0, 1), settled.white):
+        volume = np.zeros(inside.shape, np.float32)
+        volume[inside] = values
+        product *= ndimage.gaussian_filter(volume, sigma)[inside]
+    gray = priors["cortex"] + priors["cerebellar_cortex"] + priors["deep_gray"]
+    return np.asarray(_ramp(product, *_RIM_PRODUCT) * (1 - _ramp(gray, *_RIM_GRAY)))
+
+
+def _ramp(values: NDArray[Any], low: float, high: float) -> NDArray[Any]:
+    """0 below `low`, 1 above `high`, linear between."""
+    return np.asarray(np.clip((values - low) / (high - low), 0, 1), dtype=np.float32)
 
 
 def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
@@ -148,13 +156,15 @@ def _mixture_density(x: NDArray[Any], a: float, b: float, spread: float) -> NDAr
     return np.asarray((special.ndtr((x - low) / spread) - special.ndtr((x - high) / spread)) / width, dtype=np.float32)
 
 
-def _class_priors(priors: dict[str, NDArray[Any]]) -> NDArray[Any]:
-    """Prior probability (N, K) of each class, pure and mixed, not normalized."""
+def _class_priors(priors: dict[str, NDArray[Any]], bare: NDArray[Any] | float = 0.0) -> NDArray[Any]:
+    """Prior probability (N, K) of each class, pure and mixed, not normalized; `bare` is that of `_bare_white`."""
+    priors = priors | {name: priors[name] * (1 - bare) for name in ("cortex", "deep_gray")}
     chances = np.empty((priors["csf"].size, len(_PURE) + len(_MIXED)), np.float32)
     for number, name in enumerate(_PURE):
         chances[:, number] = priors[name]
     for number, (a, b) in enumerate(_MIXED, start=len(_PURE)):
         chances[:, number] = priors[a] * priors[b]
+    chances[:, _RIM_CLASS] += bare
     return chances
 
 
@@ -268,14 +278,15 @@ def segment_tissue(
         last = iteration == _EM_ITERATIONS - 1
         table = _class_table(model, float(x.max()))
         sweeps = _LAST_SWEEPS if last else 1
-        weighted = chances * model.shares
-        weighted[:, _RIM_CLASS] += priors["rim"]
-        settled = settle_fractions(x, weighted, table, neighbours, voxel_mm, pull=_NEIGHBOUR_WEIGHT, sweeps=sweeps)
+        settled = settle_fractions(
+            x, chances * model.shares, table, neighbours, voxel_mm, pull=_NEIGHBOUR_WEIGHT, sweeps=sweeps
+        )
         if last:
             break
         model = _update(x, settled, model)
         if iteration in (1, 3):
             x = x / _residual_field(x, settled.posterior, model, inside, voxel_mm)
+            chances = _class_priors(priors, _bare_white(settled, priors, inside, voxel_mm))
     # dura and sinuses between brain and skull are as bright as mixtures of gray matter and fluid
     gray, white = (np.clip(f * priors["reach"], 0, 1) for f in (settled.gray, settled.white))
     volumes = np.zeros((4, *np.shape(image)), np.float32)

@@ -76,3 +76,20 @@ def test_bright_marrow_beside_the_brain_is_no_brain():
     found = refine_brain(image, affine, structures, BrainExtraction(brain | marrow, inside))
     assert not (found.brain_mask & marrow).any()
     assert 2 * (found.brain_mask & brain).sum() / (found.brain_mask.sum() + brain.sum()) > 0.97
+
+
+def test_eye_as_gray_as_cortex_and_broadly_joined_to_it_is_no_brain():
+    shape = (60, 66, 56)
+    affine = centred(affine_of("RAS", (1.6, 1.6, 1.6)), shape)
+    points = places(affine, shape)
+    eye = np.linalg.norm(points - np.array([0.0, 40.0, 0.0])[:, None, None, None], axis=0) < 9
+    white, gray, fluid = toyhead.fractions(points)
+    brain, inside = toyhead.masks(points)
+    image = 800 * np.where(eye & ~brain, toyhead.GRAY, toyhead.intensity(points))
+    structures = np.zeros((len(STRUCTURES), *shape), np.float32)
+    for name, truth in (("white_matter", white), ("cortex", np.where(eye & ~brain, 1, gray)), ("outer_csf", fluid)):
+        structures[STRUCTURES.index(name)] = np.where(eye & ~brain & (name != "cortex"), 0, truth)
+    structures[0] = np.clip(1 - structures.sum(0), 0, 1)
+    found = refine_brain(image, affine, structures, BrainExtraction(brain | eye, inside | eye))
+    assert (found.brain_mask & eye & ~brain).sum() < 0.15 * (eye & ~brain).sum()
+    assert (found.brain_mask & brain).sum() > 0.96 * brain.sum()

@@ -84,6 +84,20 @@ def test_ventricle_has_no_rim_of_gray_matter():
     assert found.gm[(distance > 6) & (distance < 12)].mean() < 0.05
 
 
+def test_cavity_that_the_network_does_not_know_has_no_rim_of_gray_matter():
+    image, affine, brain, inside, priors, _ = _scan()
+    distance = np.linalg.norm(places(affine, SHAPE), axis=0)
+    fluid = 1 / (1 + np.exp((distance - 9) / 0.4))
+    image = image * (1 - fluid) + 800 * 0.2 * fluid
+    near = ndimage.gaussian_filter((distance < 11).astype(np.float32), 1.2)
+    priors = priors * (1 - near)
+    for name, part in (("white_matter", 0.65), ("cortex", 0.3), ("outer_csf", 0.05)):
+        priors[STRUCTURES.index(name)] += part * near
+    found = segment_tissue(image.astype(np.float32), affine, brain, inside, priors)
+    assert found.gm[(distance > 6) & (distance < 12)].mean() < 0.08
+    assert found.csf[distance < 7].mean() > 0.95
+
+
 def test_mask_too_small_for_a_brain_is_refused():
     image, affine, _, _, priors, _ = _scan()
     with pytest.raises(ValueError, match="too few"):
