@@ -27,6 +27,7 @@ from pipeline.study.exclusions import Exclusions
 from pipeline.study.plan import Plan, plan_study
 from pipeline.study.questions import check_questions
 
+_DEFAULT_JOB_STARTS = (100, 1.0)  # and within how many seconds
 _CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
 
 
@@ -46,6 +47,7 @@ def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]
     SystemExit
         With the words of our own error and exit code 1: anything else Snakemake would print with a traceback.
     """
+    lift_start_limit(workflow)
     config_files = [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles]
     try:
         config = load_config(content, config_files)
@@ -57,6 +59,18 @@ def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]
     except PipelineError as error:
         sys.exit(f"Graytrace: {error}")
     return config, plan
+
+
+def lift_start_limit(workflow: Any) -> None:
+    """Take Snakemake's default limit of 100 job starts a second away; one that a user sets stays.
+
+    With a limit, Snakemake 9 sets a timer of a second whenever it selected jobs; each timer selects again and sets the
+    next. So every finished job adds one selection a second to the rest of the run: a fifth of a core after 100 jobs.
+    """
+    settings = workflow.scheduling_settings  # none for `snakemake --lint`
+    limit = settings and settings.max_jobs_per_timespan
+    if limit is not None and (limit.max_jobs, limit.timespan) == _DEFAULT_JOB_STARTS:
+        settings.max_jobs_per_timespan = None
 
 
 def code_of(step: str, task: str | None = None, engine: str = EMBEDDED) -> str:
