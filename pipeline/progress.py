@@ -6,6 +6,7 @@ Elsewhere (a log file, a cluster's output) Snakemake's own plain lines stay as t
 from __future__ import annotations
 
 import logging
+import shutil
 import time
 from collections import Counter
 from collections.abc import Mapping
@@ -66,7 +67,9 @@ class ProgressHandler(logging.Handler):
         jobs = len(self._patients)
         full = round(_BAR_WIDTH * self._jobs_done / jobs)
         bar = "#" * full + "-" * (_BAR_WIDTH - full)
-        self._stream.write(f"{_CLEAR}[{bar}] {self._jobs_done} of {jobs} steps, {self._time_left()}")
+        text = f"[{bar}] {self._jobs_done} of {jobs} steps, {self._time_left()}"
+        columns = shutil.get_terminal_size().columns  # a line that breaks could not be written over
+        self._stream.write(_CLEAR + text[: columns - 1])
         self._stream.flush()
 
     def _time_left(self) -> str:
@@ -75,6 +78,8 @@ class ProgressHandler(logging.Handler):
             return "time left not known yet"
         elapsed = time.monotonic() - self._start
         minutes = round(elapsed / self._jobs_done * (len(self._patients) - self._jobs_done) / 60)
+        if not minutes:
+            return "less than a minute left"
         return f"about {minutes // 60} h {minutes % 60:02d} min left"
 
     def close(self) -> None:

@@ -57,6 +57,12 @@ def test_the_bar_says_how_long_it_will_take(shown, monkeypatch):
     assert "not known yet" in shown(None, "a warning")
 
 
+def test_the_bar_never_breaks_into_a_second_line(shown, monkeypatch):
+    monkeypatch.setenv("COLUMNS", "40")
+    bar = shown("JOB_FINISHED", job_id=1).rpartition("\x1b[K")[2]
+    assert len(bar) == 39
+
+
 def test_errors_and_warnings_are_shown_in_full_and_single_jobs_are_not(shown):
     assert shown("JOB_INFO", "rule inspect") == ""
     assert "Error in rule inspect\n" in shown("JOB_ERROR", "Error in rule inspect")
