@@ -73,10 +73,9 @@ def test_after_a_full_disk_is_freed_the_run_goes_on_to_the_same_bytes(run_in, sm
         filler.write_bytes(bytes(512 * 1024 - 12 * 4096))  # room for a dozen small files
         code, messages = run_in("full", small, out, *only_tables)
         assert code == 1, messages
-        assert re.search(
-            rf"^correct_bias: {out}/\S+: No space left on device\. Free some space", messages, re.MULTILINE
-        )
-        assert re.search(rf"^aggregate_atrophy: {out}/\S+: No space left", messages, re.MULTILINE), "the tables' own"
+        # of the tables, to the terminal: the log of the step that broke is on the full disk too and may be empty
+        said = rf"^aggregate_atrophy: {out}/\S+: No space left on device\. Free some space"
+        assert re.search(said, messages, re.MULTILINE), messages
         assert "Traceback" not in messages
         kept = sorted(out.glob("records/*/*/*.json"))
         assert [json.loads(path.read_text())["step"] for path in kept] == [path.stem for path in kept], "whole files"
