@@ -5,6 +5,7 @@ from __future__ import annotations
 import atexit
 import json
 import shlex
+import shutil
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
@@ -29,6 +30,9 @@ from pipeline.study.questions import check_questions
 
 _DEFAULT_JOB_STARTS = (100, 1.0)  # and within how many seconds
 _CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
+# Snakemake takes either
+_CONTAINER_PROGRAMS = ("apptainer", "singularity")
+_WITHOUT_CONTAINERS = "or use what is installed: --sdm env-modules, or --profile profiles/installed behind another profile"
 
 
 def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]:
@@ -182,16 +186,21 @@ def _check_stage(stage: str, name: str, *, contained: bool) -> None:
     """Make sure that a stage's tools are there: as an image with ``--sdm apptainer``, on PATH otherwise."""
     suite = engine_of(stage, name).suite
     if contained:
+        if not any(map(shutil.which, _CONTAINER_PROGRAMS)):
+            raise ConfigError(
+                "Steps are asked to run in containers (--sdm apptainer, or software-deployment-method in the profile), "
+                f"but Apptainer is not on PATH. Load or install it, {_WITHOUT_CONTAINERS}."
+            )
         if not _has_image(suite):
             raise ConfigError(
-                f"engines.{stage}: {name} has no image in containers/images.yaml: give it a reference there, or run "
-                "without --sdm apptainer."
+                f"engines.{stage}: {name} has no image in containers/images.yaml: give it a reference there, "
+                f"{_WITHOUT_CONTAINERS}."
             )
         image = container_image(suite)
         if "://" not in image and not Path(image).is_file():
             raise ConfigError(
                 f"engines.{stage}: {name} runs in the image {image}, which is not there. Build it: "
-                f"apptainer build {image} {_images()[suite]['recipe']} (see containers/README.md)."
+                f"apptainer build {image} {_images()[suite]['recipe']} (see containers/README.md), {_WITHOUT_CONTAINERS}."
             )
     elif suite != EMBEDDED:
         try:

@@ -42,8 +42,9 @@ study() {
 
 study local --cores 2
 tests/cluster/start_slurm.sh "$work/cluster"
-# squeue, because this cluster keeps no accounts that sacct could ask; short waits, because it is all one machine
-here=(--slurm-status-command squeue --slurm-no-account --latency-wait 5
+# without containers, because images are not made here; squeue, because this cluster keeps no accounts that sacct could
+# ask; short waits, because it is all one machine
+here=(--profile profiles/installed --slurm-status-command squeue --slurm-no-account --latency-wait 5
   --slurm-init-seconds-before-status-checks 3 --seconds-between-status-checks 3)
 study slurm --profile profiles/slurm "${here[@]}"
 study arrays --profile profiles/slurm --profile profiles/slurm-arrays "${here[@]}" --until skull_strip

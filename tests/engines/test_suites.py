@@ -100,7 +100,15 @@ def test_only_the_process_that_plans_looks_for_tools(tmp_path, monkeypatch, wher
     assert stages[1].container.endswith("embedded.sif")
 
 
-def test_with_containers_the_image_is_looked_for_not_the_tool(tmp_path, monkeypatch):
+def test_containers_without_apptainer_are_refused_with_a_way_out(tmp_path, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(SystemExit, match=r"Apptainer is not on PATH\. .* --profile profiles/installed"):
+        workflow.choose_stages(*study(methods=["apptainer"]))
+    assert workflow.choose_stages(*study(methods=["env-modules"]))
+
+
+def test_with_containers_the_image_is_looked_for_not_the_tool(program, tmp_path, monkeypatch):
+    program("apptainer")
     monkeypatch.setenv("PATH", str(tmp_path))
     monkeypatch.setattr(workflow, "container_image", lambda suite: str(tmp_path / f"{suite}.sif"))
     (tmp_path / "embedded.sif").touch()
@@ -111,7 +119,8 @@ def test_with_containers_the_image_is_looked_for_not_the_tool(tmp_path, monkeypa
     assert workflow.choose_stages(config, run)[2].engine == "fsl"
 
 
-def test_a_suite_without_an_image_is_refused_with_containers(tmp_path, monkeypatch):
+def test_a_suite_without_an_image_is_refused_with_containers(program, tmp_path, monkeypatch):
+    program("apptainer")
     monkeypatch.setenv("PATH", str(tmp_path))
     config, run = study(methods=["apptainer"], skull_strip="deepbet")
     with pytest.raises(SystemExit, match="deepbet has no image"):

@@ -99,6 +99,17 @@ def test_the_profile_with_arrays_has_every_job_in_a_group_or_in_an_array():
     assert not arrays & set(profile["groups"])
 
 
+def test_a_cluster_has_containers_and_one_profile_that_goes_without():
+    wanted, without = (
+        yaml.safe_load(_text(f"profiles/{name}/profile.yaml"))["software-deployment-method"]
+        for name in ("slurm", "installed")
+    )
+    assert wanted == "apptainer"
+    assert without == "env-modules"
+    rules = "".join(path.read_text() for path in (ROOT / "pipeline" / "rules").glob("*.smk"))
+    assert "envmodules" not in rules  # or the second profile would do something
+
+
 @pytest.mark.parametrize("name", ["runtime", "dev", "cluster"])
 def test_every_direct_dependency_has_its_reason(name):
     page = _text("docs/dependencies.md").lower()
