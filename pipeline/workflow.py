@@ -32,7 +32,7 @@ _DEFAULT_JOB_STARTS = (100, 1.0)  # and within how many seconds
 _CONTAINERS = Path(__file__).resolve().parent.parent / "containers"
 # Snakemake takes either
 _CONTAINER_PROGRAMS = ("apptainer", "singularity")
-_WITHOUT_CONTAINERS = "or use what is installed: --sdm env-modules, or --profile profiles/installed behind another profile"
+_WITHOUT_CONTAINERS = "or use what is installed: --sdm env-modules, or --profile profiles/installed after another"
 
 
 def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]:
@@ -200,7 +200,8 @@ def _check_stage(stage: str, name: str, *, contained: bool) -> None:
         if "://" not in image and not Path(image).is_file():
             raise ConfigError(
                 f"engines.{stage}: {name} runs in the image {image}, which is not there. Build it: "
-                f"apptainer build {image} {_images()[suite]['recipe']} (see containers/README.md), {_WITHOUT_CONTAINERS}."
+                f"apptainer build {image} {_images()[suite]['recipe']} (see containers/README.md), "
+                f"{_WITHOUT_CONTAINERS}."
             )
     elif suite != EMBEDDED:
         try:

@@ -137,6 +137,7 @@ TASKS: Mapping[str, Task] = {
             "samseg": Engine(
                 "pipeline.engines.freesurfer.samseg:SamsegTissue", "freesurfer", ("run_samseg",), _TIME, mem_mb=12000
             ),
+            "spm": Engine("pipeline.engines.spm.tissue:SpmTissue", "spm", ("octave-cli",), _TIME, mem_mb=4000),
         },
         data_files=_WEIGHTS,
         optional={"subcortical_gm_fraction": "fraction"},

@@ -88,6 +88,19 @@ def ants_version() -> str | None:
     return first_version(" ".join(line for line in said.splitlines() if "version" in line.lower()))
 
 
+def spm_version() -> str | None:
+    """SPM's version and revision, from ``$SPM_HOME/Contents.m``; None where Octave could not use it."""
+    folder = os.environ.get("SPM_HOME")
+    if not folder or not Path(folder, "spm_bsplinc.mex").is_file() or not Path(folder, "tpm", "TPM.nii").is_file():
+        return None
+    try:
+        said = Path(folder, "Contents.m").read_text(encoding="utf-8", errors="replace")
+    except OSError:
+        return None
+    found = re.search(r"Version (\d+) \(SPM(\d+)\)", said)
+    return f"{found.group(2)}.{found.group(1)}" if found else None
+
+
 def deepbet_version() -> str | None:
     """Version of the Python package deepbet, here or in the environment that its program belongs to."""
     version = package_version("deepbet")
@@ -141,6 +154,14 @@ SUITES: Mapping[str, Suite] = {
         (7, 4),
         "install FreeSurfer (https://surfer.nmr.mgh.harvard.edu) and source its SetUpFreeSurfer.sh",
         "$FREESURFER_HOME/build-stamp.txt",
+    ),
+    "spm": Suite(
+        "SPM",
+        spm_version,
+        (12,),
+        "install GNU Octave, and SPM12 (https://www.fil.ion.ucl.ac.uk/spm) with its functions compiled for Octave "
+        "(make -C src PLATFORM=octave install), and set SPM_HOME to SPM's folder",
+        "$SPM_HOME/Contents.m, spm_bsplinc.mex and tpm/TPM.nii",
     ),
     "deepbet": Suite(
         "deepbet",

@@ -26,6 +26,7 @@ SUITE_PATHS: Mapping[str, tuple[str, ...]] = {
     "fsl": (),
     "ants": ("template", "template_brain_probability", "template_registration_mask"),
     "freesurfer": (),
+    "spm": (),
     "deepbet": (),
 }
 

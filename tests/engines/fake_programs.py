@@ -1,4 +1,4 @@
-"""Stand-ins for the programs of FSL, ANTs, FreeSurfer and deepbet: shell scripts that put prepared files in place.
+"""Stand-ins for the programs of FSL, ANTs, FreeSurfer, SPM and deepbet: shell scripts that put prepared files in place.
 
 A prepared file lies in a folder for each way to go wrong; FAKE_MODE says which one a program follows. The scripts know
 the programs' documented options and nothing else.
@@ -90,6 +90,13 @@ for tp in 1:baseline 2:followup; do
   put "${tp#*:}.stats" "$out/tp00${tp%%:*}/samseg.stats"; put Left-Thalamus.mgz "$out/tp00${tp%%:*}/seg.mgz"
 done
 """,
+    # it reads its script, as SPM would: where SPM is, and which scan is asked for
+    "octave-cli": """
+scan=$(sed -n "s/^'\\(.*scan\\.nii\\),1';.*/\\1/p" octave_segment.m)
+grep -q "addpath('$SPM_HOME')" octave_segment.m || exit 4
+for n in 1 2 3; do put "c$n.nii" "$(dirname "$scan")/c${n}scan.nii"; done
+: > "$(dirname "$scan")/scan_seg8.mat"
+""",
     "deepbet-cli": 'put mask.nii.gz "$(after -m "$@")"; put image.nii.gz "$(after -o "$@")"',
 }
 
@@ -141,6 +148,7 @@ def prepare(root, labels):
         "wide_mask.nii.gz": (wide.astype(np.float32), AFFINE),
         "image.nii.gz": (100 * csf + 500 * gm + 900 * wm, AFFINE),
         **{f"pve_{number}.nii.gz": (data, AFFINE) for number, data in enumerate((csf, gm, wm))},
+        **{f"c{number}.nii": (data, AFFINE) for number, data in enumerate((gm, wm, csf), start=1)},
         "synthseg.nii.gz": (segmentation.astype(np.float32), FINE_AFFINE),
         "posteriors.nii.gz": (every, FINE_AFFINE),
     }

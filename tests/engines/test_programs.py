@@ -36,11 +36,15 @@ def call(prepared, tmp_path, monkeypatch):
     for variable, file, text in (
         ("FSLDIR", "etc/fslversion", "6.0.7.4\n"),
         ("FREESURFER_HOME", "build-stamp.txt", "freesurfer-linux-ubuntu22_x86_64-7.4.1-20230614-7eb8460\n"),
+        ("SPM_HOME", "Contents.m", "% Statistical Parametric Mapping\n% Version 7771 (SPM12) 13-Jan-20\n"),
     ):
         path = tmp_path / variable / file
         path.parent.mkdir(parents=True)
         path.write_text(text)
         monkeypatch.setenv(variable, str(tmp_path / variable))
+    for file in ("spm_bsplinc.mex", "tpm/TPM.nii"):
+        (tmp_path / "SPM_HOME" / file).parent.mkdir(exist_ok=True)
+        (tmp_path / "SPM_HOME" / file).touch()
     monkeypatch.delenv("SUBJECTS_DIR", raising=False)
     monkeypatch.setattr(suites, "package_version", lambda _name: "1.0.2")
     monkeypatch.setenv("PATH", f"{folder}:/usr/bin:/bin")
@@ -80,7 +84,7 @@ def test_a_tool_that_works_gives_what_the_stage_wants_whatever_it_says_on_stderr
     engine = engine_of(task, name)
     result = call(task, name)
     assert set(result.images) >= set(TASKS[task].images) - set(engine.without)
-    assert result.tool_versions[suites.SUITES[engine.suite].title] in {"6.0.7.4", "2.5.4", "7.4.1", "1.0.2"}
+    assert result.tool_versions[suites.SUITES[engine.suite].title] in {"6.0.7.4", "2.5.4", "7.4.1", "12.7771", "1.0.2"}
 
 
 @pytest.mark.parametrize(("task", "name"), ENGINES)
@@ -144,8 +148,9 @@ def test_a_report_without_numbers_is_no_result(call, name):
 
 
 @pytest.mark.parametrize(("task", "name"), ENGINES)
-def test_a_tool_that_is_absent_is_named_with_what_to_do(call, task, name, monkeypatch):
+def test_a_tool_that_is_absent_is_named_with_what_to_do(call, task, name, tmp_path, monkeypatch):
     monkeypatch.setattr(fake_programs, "install", lambda *_: None)
+    monkeypatch.setenv("PATH", str(tmp_path))
     error = failure(call, task, name, "succeed")
     assert error.code == "tool_absent"
     assert f"{engine_of(task, name).commands[0]} is not installed" in str(error)
@@ -166,6 +171,20 @@ def test_atropos_classes_are_told_by_their_brightness_not_by_their_number(call, 
     images = call("segmentation", "ants").images  # the stand-in writes GM, WM, CSF in this order
     for number, trait in enumerate(("csf_fraction", "gm_fraction", "wm_fraction")):
         np.testing.assert_array_equal(read(images[trait]), read(prepared / "succeed" / f"pve_{number}.nii.gz"))
+
+
+def test_spms_classes_are_told_by_the_order_of_its_map(call, prepared):
+    images = call("segmentation", "spm").images
+    for number, trait in enumerate(("gm_fraction", "wm_fraction", "csf_fraction"), start=1):
+        np.testing.assert_array_equal(read(images[trait]), read(prepared / "succeed" / f"c{number}.nii"))
+
+
+def test_an_error_within_spm_is_no_result_although_octave_ends_well(call, monkeypatch):
+    said = "echo 'MATLAB code threw an exception:' >&2; echo 'spm_maff8: not enough points' >&2"
+    monkeypatch.setitem(fake_programs.PROGRAMS, "octave-cli", f"{fake_programs.PROGRAMS['octave-cli']}\n{said}")
+    error = failure(call, "segmentation", "spm", "succeed")
+    assert "not enough points" in str(error)
+    assert not error.about_data
 
 
 def test_synthsegs_posteriors_come_back_to_the_scans_grid(call):

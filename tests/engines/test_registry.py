@@ -15,7 +15,7 @@ EMBEDDED = dict.fromkeys(STAGES, "embedded")
     ("stage", "engine", "available"),
     [
         ("skull_strip", "samseg", "embedded, fsl, ants, freesurfer, deepbet"),
-        ("segmentation", "deepbet", "embedded, fsl, ants, freesurfer, samseg"),
+        ("segmentation", "deepbet", "embedded, fsl, ants, freesurfer, samseg, spm"),
         ("change", "ants", "embedded, difference, fsl, freesurfer"),
     ],
 )

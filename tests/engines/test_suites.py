@@ -7,7 +7,7 @@ import pytest
 
 from pipeline import workflow
 from pipeline.engines.registry import STAGES, TASKS
-from pipeline.engines.suites import ants_version, first_version, fsl_version, require_programs, version_key
+from pipeline.engines.suites import ants_version, first_version, fsl_version, require_programs, spm_version, version_key
 from pipeline.errors import ToolError
 
 PROJECT = Path(workflow.__file__).parents[1]
@@ -69,6 +69,18 @@ def test_a_version_that_is_too_old_or_unknown_is_refused(program, says, code):
         require_programs("ants", ["Atropos", "antsRegistration"])
     assert caught.value.code == code
     assert not caught.value.about_data
+
+
+def test_spm_has_a_version_only_where_octave_can_use_it(monkeypatch, tmp_path):
+    monkeypatch.delenv("SPM_HOME", raising=False)
+    assert spm_version() is None
+    monkeypatch.setenv("SPM_HOME", str(tmp_path))
+    (tmp_path / "Contents.m").write_text("% Statistical Parametric Mapping\n% Version 7771 (SPM12) 13-Jan-20\n")
+    assert spm_version() is None
+    (tmp_path / "tpm").mkdir()
+    for name in ("spm_bsplinc.mex", "tpm/TPM.nii"):
+        (tmp_path / name).touch()
+    assert spm_version() == "12.7771"
 
 
 def study(*, methods=(), runs=True, main=True, **engines):

@@ -1,0 +1,1 @@
+"""SPM under GNU Octave behind the stages of Graytrace."""
