@@ -134,8 +134,10 @@ def test_with_containers_the_image_is_looked_for_not_the_tool(program, tmp_path,
 def test_a_suite_without_an_image_is_refused_with_containers(program, tmp_path, monkeypatch):
     program("apptainer")
     monkeypatch.setenv("PATH", str(tmp_path))
-    config, run = study(methods=["apptainer"], skull_strip="deepbet")
-    with pytest.raises(SystemExit, match="deepbet has no image"):
+    monkeypatch.setattr(workflow, "container_image", lambda suite: str(tmp_path / f"{suite}.sif"))
+    (tmp_path / "embedded.sif").touch()
+    config, run = study(methods=["apptainer"], segmentation="spm")
+    with pytest.raises(SystemExit, match="spm has no image"):
         workflow.choose_stages(config, run)
 
 
