@@ -239,6 +239,27 @@ def test_samsegs_change_is_that_of_its_volumes(call):
     assert measures["wm_change_percent"] == pytest.approx(100 * (218 / 220 - 1))
 
 
+@pytest.mark.parametrize(("task", "name", "program"), [("skull_strip", "fsl", "bet"), ("change", "fsl", "siena")])
+@pytest.mark.parametrize(
+    "said", ["1: dc: not found", "line 9: dc: command not found", "line 9: /x/dc: No such file or directory"]
+)
+def test_a_script_that_missed_a_program_is_no_result_although_it_ends_well(
+    call, monkeypatch, task, name, program, said
+):
+    body = f"{fake_programs.PROGRAMS[program]}; echo '/opt/fsl/bin/{program}: {said}' >&2"
+    monkeypatch.setitem(fake_programs.PROGRAMS, program, body)
+    error = failure(call, task, name, "succeed")
+    assert "went on without dc" in str(error)
+    assert not error.about_data
+
+
+def test_pictures_that_siena_could_not_draw_do_not_matter(call, monkeypatch):
+    lines = ("siena: line 9: /x/slicer: No such file or directory", "rm: cannot remove 'x': No such file or directory")
+    said = "; ".join(f'echo "{line}" >&2' for line in lines)
+    monkeypatch.setitem(fake_programs.PROGRAMS, "siena", f"{fake_programs.PROGRAMS['siena']}; {said}")
+    assert call("change", "fsl").measures["brain_change_percent"] == -0.684792
+
+
 def test_options_of_the_configuration_reach_the_program(call, tmp_path):
     program = tmp_path / "bin" / "bet"
     real = dict(fake_programs.PROGRAMS)

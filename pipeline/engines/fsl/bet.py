@@ -8,15 +8,18 @@ from typing import Any
 from nipype.interfaces import fsl
 from nipype.interfaces.base import CommandLine, traits
 
+from pipeline.engines.fsl.scripts import check_script
 from pipeline.engines.outputs import check_image
 from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
 
 
 class BET(fsl.BET):
-    """nipype's BET, judged by its exit code: the original takes any text on stderr for a failure."""
+    """nipype's BET, judged by its exit code and its shell: the original takes any text on stderr for a failure."""
 
     def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
-        return CommandLine._run_interface(self, runtime, correct_return_codes)  # noqa: SLF001 - skips fsl.BET's own
+        ended = CommandLine._run_interface(self, runtime, correct_return_codes)  # noqa: SLF001 - skips fsl.BET's own
+        check_script(ended, "BET")
+        return ended
 
 
 class BetBrainInputSpec(ToolSkullStripInputSpec):

@@ -11,6 +11,7 @@ from typing import Any
 from nipype.interfaces.base import Directory, File, TraitedSpec, traits
 from nipype.interfaces.fsl.base import FSLCommand, FSLCommandInputSpec
 
+from pipeline.engines.fsl.scripts import check_script
 from pipeline.engines.outputs import read_report
 from pipeline.engines.stages import MeasuresOutputSpec, ToolChangeInputSpec, ToolInterface, one_file
 from pipeline.errors import ToolError
@@ -121,6 +122,11 @@ class Siena(FSLCommand):
     input_spec = SienaInputSpec
     output_spec = SienaOutputSpec
 
+    def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
+        ended = super()._run_interface(runtime, correct_return_codes)
+        check_script(ended, "SIENA")
+        return ended
+
     def _list_outputs(self) -> dict[str, Any]:
         outputs = self.output_spec().get()
         folder = Path(self.inputs.out_dir).absolute()
@@ -196,6 +202,11 @@ class Sienax(FSLCommand):
     _cmd = "sienax"
     input_spec = SienaxInputSpec
     output_spec = SienaxOutputSpec
+
+    def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
+        ended = super()._run_interface(runtime, correct_return_codes)
+        check_script(ended, "SIENAX")
+        return ended
 
     def _list_outputs(self) -> dict[str, Any]:
         outputs = self.output_spec().get()
