@@ -151,6 +151,7 @@ def summarize(runs: Sequence[Run], out: Path) -> str:
         if "bias" not in row:
             lines.append(f"{what}: {row['pairs']} measured by both, too few to compare")
             continue
+        what += f", {row['pairs']} patients"
         icc = f", ICC(2,1) {row['icc_agreement']:.2f}" if "icc_agreement" in row else ""
         lines.append(
             f"{what}: {row['bias']:+.2f} (95 % of patients within {row['lower']:+.2f} to {row['upper']:+.2f}){icc}"

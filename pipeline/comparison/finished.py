@@ -138,11 +138,20 @@ def patient_rows(runs: Sequence[Run]) -> list[Row]:
 
 
 def cost_rows(runs: Sequence[Run]) -> list[Row]:
-    """A row for each run and rule, from Snakemake's benchmark files, and one for the run as a whole."""
+    """A row for each run and rule, from Snakemake's benchmark files, and one for the run as a whole.
+
+    Only jobs of patients that every run measured count, and those of the whole study: runs of other patients, or with
+    files of patients excluded later, could not be compared.
+    """
     rows = []
+    shared = set.intersection(*({key[0] for key in run.values} for run in runs))
     for run in runs:
         found: dict[str, list[tuple[float, float | None]]] = defaultdict(list)
-        for path in sorted((run.folder / "benchmarks").rglob("*.tsv")):
+        benchmarks = run.folder / "benchmarks"
+        for path in sorted(benchmarks.rglob("*.tsv")):
+            patient = path.relative_to(benchmarks).parts[0]
+            if patient.startswith("sub-") and patient not in shared:
+                continue
             found[path.stem] += _benchmark(path)
         every = [job for jobs in found.values() for job in jobs]
         rows += [_cost(run.name, rule, jobs) for rule, jobs in sorted(found.items())]

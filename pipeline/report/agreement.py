@@ -50,7 +50,7 @@ def draw_agreement(path: Path, panels: Sequence[Panel], *, columns: int) -> None
 
 def _draw_panel(axis: Any, panel: Panel) -> None:
     name, unit = _label(panel.measure)
-    axis.set_title(f"{name}: {panel.second} minus {panel.first}", fontsize=8)
+    axis.set_title(f"{name}: {panel.second} minus {panel.first}, n = {panel.first_values.size}", fontsize=8)
     axis.set_xlabel(f"mean of both [{unit}]", fontsize=7)
     axis.set_ylabel(f"difference [{unit}]", fontsize=7)
     axis.tick_params(labelsize=7)

@@ -48,11 +48,12 @@ def test_two_finished_runs_are_set_side_by_side(finished, tmp_path, capsys):
     costs = {(row["run"], row["rule"]): row for row in table(out, "costs")}
     assert costs["fsl", "measure_change"]["seconds_median"] == "20.0"
     assert costs["own", "all"]["memory_largest_mb"] == "1000"
+    assert {row["jobs"] for row in costs.values()} == {"3"}  # the patients that both measured
     statuses = {(row["participant_id"], row["run"]): row["status"] for row in table(out, "compared_patients")}
     assert statuses["sub-4", "fsl"] == "failed"
     assert (out / "agreement.png").stat().st_size > 1000
     said = capsys.readouterr().out
-    assert "gm_change_percent, fsl minus own: +0.20" in said
+    assert "gm_change_percent, fsl minus own, 3 patients: +0.20" in said
     assert "fsl: 3 of 5 measured; change=fsl" in said
 
 
