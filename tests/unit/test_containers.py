@@ -11,7 +11,7 @@ from pipeline.workflow import job_environment
 
 ROOT = Path(pipeline.__file__).parents[1]
 CONTAINERS = ROOT / "containers"
-NAMES = ("embedded", "fsl", "ants", "freesurfer")
+NAMES = ("embedded", "fsl", "ants", "freesurfer", "deepbet")
 DOCKERFILES = [CONTAINERS / name / "Dockerfile" for name in NAMES]
 DEFINITIONS = [path for name in NAMES for path in (CONTAINERS / name).glob("*.def")]
 
