@@ -109,6 +109,12 @@ TASKS: Mapping[str, Task] = {
         grid_of="in_file",
         engines={EMBEDDED: Engine("pipeline.engines.embedded.bias:CorrectBias")},
     ),
+    "lesion_detection": Task(
+        images={"lesion_mask": "mask"},
+        grid_of="in_file",
+        engines={EMBEDDED: Engine("pipeline.engines.embedded.lesions:FindLesions")},
+        data_files=_WEIGHTS,
+    ),
     "lesion_filling": Task(
         images={"out_file": "image"},
         grid_of="in_file",

@@ -54,13 +54,14 @@ def write_methods(study: Study, records: Iterable[Record]) -> Methods:
 def _processing(study: Study, engines: Mapping[str, str], done: Sequence[Record]) -> str:
     packages = study.run["packages"]
     stage = {name: _stage(name, engines[name]) for name in ("skull_strip", "segmentation", "change")}
-    lesions = sum(record.step == "fill_lesions" for record in done)
+    filling = [record for record in done if record.step == "fill_lesions" and "lesion_volume_ml" in record.measures]
+    lesions, on_flair = len(filling), sum("lesion_mask" in record.outputs for record in filling)
     options = _options(study.run["config"])
     filled = (
-        f" White-matter lesions of {lesions} scans with a lesion mask were filled with the intensities of the white "
-        "matter around them."
+        f" White-matter lesions of {lesions} scans were filled with the intensities of the white matter around them"
+        f" ({on_flair} of them without a lesion mask: their lesions were found on FLAIR)."
         if lesions
-        else " No lesion masks were given, so lesions were not filled."
+        else " Neither lesion masks nor FLAIR scans were given, so lesions were not filled."
     )
     return (
         f"T1-weighted scans, arranged in BIDS [bids], were processed with Graytrace {study.run['version']} "

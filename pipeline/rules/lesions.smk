@@ -1,9 +1,9 @@
-# Lesions: only for scans that have a lesion mask.
+# Lesions: only for scans that have a lesion mask, or a FLAIR scan to find them on.
 
 
 rule fill_lesions:
     input:
-        lesion_mask=lambda wc: PLAN.lesion_mask(wc.participant, wc.visit),
+        lesions=lambda wc: PLAN.lesion_source(wc.participant, wc.visit)[1],
         skull_strip=OUT / "records" / SCAN / "skull_strip.json",
         correct_bias=OUT / "records" / SCAN / "correct_bias.json",
     output:
@@ -14,10 +14,12 @@ rule fill_lesions:
         OUT / "benchmarks" / SCAN / "fill_lesions.tsv"
     threads: 1
     resources:
-        mem_mb=lambda wc, attempt: 1100 * attempt,
+        mem_mb=lambda wc, attempt: 1800 * attempt,
     params:
         code=code_of("fill_lesions", "lesion_filling"),
+        detection=code_of("fill_lesions", "lesion_detection"),
+        source=lambda wc: PLAN.lesion_source(wc.participant, wc.visit)[0],
     shell:
         "exec python -m pipeline fill_lesions --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --lesion-mask {input.lesion_mask:q} --skull-strip {input.skull_strip:q} --correct-bias {input.correct_bias:q}"
+        " --{params.source} {input.lesions:q} --skull-strip {input.skull_strip:q} --correct-bias {input.correct_bias:q}"
         " --record {output.record:q} --threads {threads} > {log:q} 2>&1"

@@ -41,6 +41,7 @@ SIDECARS: Mapping[str, Mapping[str, Any]] = {
     },
     "desc-intracranial_mask": {"Type": "ROI", "Description": "The brain and the CSF around it."},
     "label-GM_probseg": {"Description": "Share of gray matter in each voxel, 0 to 1."},
+    "label-lesion_desc-found_mask": {"Type": "Lesion", "Description": "White-matter lesions as found on FLAIR."},
     "label-WM_probseg": {"Description": "Share of white matter in each voxel, 0 to 1."},
     "label-CSF_probseg": {"Description": "Share of cerebrospinal fluid in each voxel, 0 to 1."},
     "label-SCGM_probseg": {"Description": "Share of deep (subcortical) gray matter in each voxel, 0 to 1."},

@@ -64,7 +64,8 @@ def _plan_scan(participant_id: str, label: str, visit: Visit, other_visits: Sequ
     if len(masks) > 1:
         message = f"{len(masks)} lesion masks at ses-{label}; {masks[0].name} is used."
         flags.append(Flag("several_lesion_masks", message))
-    unusable = next((path for path in (scan.path, *masks[:1]) if not _is_usable(path)), None)
+    flairs = [visit.flair] if visit.flair else []
+    unusable = next((path for path in (scan.path, *masks[:1], *flairs) if not _is_usable(path)), None)
     if unusable:
         message = f"{str(unusable)!r} has a brace or an unprintable character in its name: rename it."
         return PlannedScan(participant_id, label, "failed", Reason("invalid_name", message), tuple(flags), visit.day)
@@ -86,6 +87,13 @@ def _is_usable(path: Path) -> bool:
     return str(path).isprintable() and not set("{}") & set(str(path))
 
 
+def _lesion_source(scan: PlannedScan) -> str:
+    """What says where the lesions of a scan are, in words."""
+    if scan.lesion_mask:
+        return "a lesion mask"
+    return "FLAIR" if scan.flair else "nowhere"
+
+
 def _exclude(scan: PlannedScan, reason: Reason | None) -> PlannedScan:
     return scan if reason is None else replace(scan, status="excluded", reason=reason)
 
@@ -100,8 +108,11 @@ def _plan_pair(
 ) -> PlannedPair:
     flags = list(patient_flags)
     both_there = baseline.t1w is not None and followup.t1w is not None
-    if both_there and (baseline.lesion_mask is None) != (followup.lesion_mask is None):
-        message = "Only one of the two visits has a lesion mask: the visits are not treated alike."
+    if both_there and _lesion_source(baseline) != _lesion_source(followup):
+        message = (
+            f"Lesions come from {_lesion_source(baseline)} at the first visit and from {_lesion_source(followup)} "
+            "at the second: the visits are not treated alike."
+        )
         flags.append(Flag("lesion_mask_one_visit", message))
     days = interval_days(baseline.day, followup.day) if baseline.day and followup.day else None
     if days is None and both_there:

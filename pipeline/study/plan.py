@@ -83,13 +83,14 @@ class Plan:
         """Path of a planned scan's T1w file."""
         return str(self.scan(participant, visit).t1w)
 
-    def lesion_mask(self, participant: str, visit: str) -> str:
-        """Path of a planned scan's lesion mask."""
-        return str(self.scan(participant, visit).lesion_mask)
+    def lesion_source(self, participant: str, visit: str) -> tuple[str, str]:
+        """What says where a planned scan's lesions are, ``lesion-mask`` or ``flair``, and its path."""
+        scan = self.scan(participant, visit)
+        return ("lesion-mask", str(scan.lesion_mask)) if scan.lesion_mask else ("flair", str(scan.flair))
 
     def image_step(self, participant: str, visit: str) -> str:
-        """The step whose image is segmented: lesions are filled where there is a mask."""
-        return "fill_lesions" if self.scan(participant, visit).lesion_mask else "correct_bias"
+        """The step whose image is segmented: lesions are filled where something says where they are."""
+        return "fill_lesions" if self.scan(participant, visit).shows_lesions else "correct_bias"
 
     def scan_record(self, participant: str, visit: str, step: str) -> str:
         """Record of a step on a scan; ``image`` stands for the step whose image is segmented."""

@@ -42,9 +42,14 @@ class PlannedScan:
         return self.status in {"ok", "flagged"}
 
     @property
+    def shows_lesions(self) -> bool:
+        """Whether there is a lesion mask, or a FLAIR scan to find lesions on."""
+        return bool(self.lesion_mask or self.flair)
+
+    @property
     def steps(self) -> tuple[str, ...]:
-        """The steps that it goes through; lesions are filled only where there is a mask."""
-        return tuple(step for step in SCAN_STEPS if step != "fill_lesions" or self.lesion_mask)
+        """The steps that it goes through; lesions are filled only where something says where they are."""
+        return tuple(step for step in SCAN_STEPS if step != "fill_lesions" or self.shows_lesions)
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""Fills white-matter lesions so that they are not taken for gray matter."""
+"""Finds white-matter lesions on FLAIR, and fills them so that they are not taken for gray matter."""
 
 from __future__ import annotations
 
@@ -7,11 +7,46 @@ from typing import Any
 
 from nipype.interfaces.base import BaseInterfaceInputSpec, File
 
+from pipeline.algorithms.lesion_detection import bring_flair, find_lesions
 from pipeline.algorithms.lesions import fill_lesions
+from pipeline.algorithms.structures import label_structures
 from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
+from pipeline.engines.network import load_network
 from pipeline.images.grids import Volume
-from pipeline.images.reading import read_mask, read_volume
-from pipeline.images.writing import write_volume
+from pipeline.images.reading import read_mask, read_scan, read_volume
+from pipeline.images.writing import write_mask, write_volume
+
+
+class FindLesionsInputSpec(BaseInterfaceInputSpec):
+    """A head, its brain and its FLAIR scan."""
+
+    in_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan, 3D NIfTI")
+    flair_file = File(exists=True, mandatory=True, desc="FLAIR scan of the same session, on any grid")
+    brain_mask = File(exists=True, mandatory=True, desc="brain mask on the scan's grid")
+
+
+class FindLesionsOutputSpec(MeasuresOutputSpec):
+    """Where the lesions are."""
+
+    lesion_mask = File(exists=True, desc="white-matter lesions on the scan's grid; 0 and 1")
+
+
+class FindLesions(EmbeddedInterface):
+    """Find what is brighter on FLAIR than normal tissue, in white matter."""
+
+    input_spec = FindLesionsInputSpec
+    output_spec = FindLesionsOutputSpec
+    distributions = ("numpy", "scipy", "scikit-image", "SimpleITK", "nibabel", "onnxruntime")
+
+    def _calculate(self, folder: Path) -> dict[str, Any]:
+        scan = read_volume(Path(self.inputs.in_file))
+        flair = read_scan(Path(self.inputs.flair_file)).volume
+        brain = read_mask(Path(self.inputs.brain_mask), like=scan)
+        on_grid = bring_flair(flair.data, flair.voxel_to_ras, scan.data, scan.voxel_to_ras)
+        structures = label_structures(scan.data, scan.voxel_to_ras, predict=load_network(), brain_mask=brain.data)
+        lesions = find_lesions(on_grid, structures, brain.data, scan.voxel_to_ras)
+        write_mask(self._keep("lesion_mask", folder / "lesions.nii.gz"), Volume(lesions, scan.voxel_to_ras))
+        return {}
 
 
 class FillLesionsInputSpec(BaseInterfaceInputSpec):

@@ -152,10 +152,22 @@ def test_a_lesion_mask_sends_its_scan_through_lesion_filling(bids, content, plan
     mask.touch()
     content["study"]["lesions"] = "lesions"
     made = plan()
-    assert made.lesion_mask("01", "BL") == str(mask)
+    assert made.lesion_source("01", "BL") == ("lesion-mask", str(mask))
     assert made.image_step("01", "BL") == "fill_lesions"
     assert made.image_step("01", "M24") == "correct_bias"
     assert codes(made.pairs[0].flags) == ["lesion_mask_one_visit"]
+
+
+def test_without_a_mask_lesions_are_looked_for_on_flair(bids, plan):
+    bids.patient("01")
+    flairs = [bids.scan("01", visit, f"sub-01_ses-{visit}_FLAIR.nii.gz") for visit in ("BL", "M24")]
+    made = plan()
+    assert made.lesion_source("01", "M24") == ("flair", str(flairs[1]))
+    assert made.image_step("01", "BL") == "fill_lesions"
+    assert "fill_lesions" in made.scans[0].steps
+    assert codes(made.pairs[0].flags) == []
+    flairs[0].unlink()
+    assert codes(plan().pairs[0].flags) == ["lesion_mask_one_visit"]
 
 
 def test_the_table_has_a_row_for_every_planned_scan(bids, plan):
