@@ -4,7 +4,7 @@
 
 DIR holds `cohort.py` (makes the cohort), `score.py` (scores a run) and `labels/`; GRAYTRACE_BENCHMARK names another.
 Writes benchmarks/results/SPEC-seedN.tsv, one row a patient with errors, seconds and peak memory and the commit, and
-renews the table between the marks of that cohort in docs/validation.md.
+renews the table between the marks of that cohort in docs/validation.md, and the plot of all cohorts' errors.
 """
 
 from __future__ import annotations
@@ -18,7 +18,10 @@ import sys
 from collections import defaultdict
 from pathlib import Path
 
+from plots import draw_errors, read_results
+
 ROOT = Path(__file__).resolve().parent.parent
+CONDITIONS = ("noise", "bias", "slice_mm", "drift", "lesions")
 COLUMNS = {
     "true_change": "true GM change (%)",
     "change_error": "GM change error (points)",
@@ -148,15 +151,22 @@ def main() -> None:
     make_cohort(args.benchmark, spec, args.seed, cohort)
     run_workflow(cohort, results, args.cores)
     rows = score(args.benchmark, cohort, results)
+    with spec.open() as lines:
+        conditions = {row["participant_id"]: row for row in csv.DictReader(lines, delimiter="\t")}
     kept = ROOT / "benchmarks" / "results" / f"{name}.tsv"
     kept.parent.mkdir(exist_ok=True)
     with kept.open("w") as lines:
-        writer = csv.DictWriter(lines, ["participant_id", *COLUMNS, "commit"], delimiter="\t", extrasaction="ignore")
+        writer = csv.DictWriter(
+            lines, ["participant_id", *CONDITIONS, *COLUMNS, "commit"], delimiter="\t", extrasaction="ignore"
+        )
         writer.writeheader()
-        writer.writerows({**row, "commit": commit()} for row in rows)
+        for row in rows:
+            condition = conditions[str(row["participant_id"])]
+            writer.writerow({**{name: condition[name] for name in CONDITIONS}, **row, "commit": commit()})
     command = f"python benchmarks/run.py --spec {spec.name} --seed {args.seed}"
     text = f"Commit `{commit()}`, `{command}`:\n\n{table(rows)}"
     renew_document(ROOT / "docs" / "validation.md", name, text)
+    draw_errors(read_results(kept.parent), ROOT / "docs" / "images" / "benchmark-errors.svg")
     print(table(rows))
 
 
