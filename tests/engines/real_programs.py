@@ -3,14 +3,15 @@
 import shutil
 
 from pipeline.engines.registry import STAGES, TASKS
+from pipeline.engines.suites import SUITES
 
 
 def present(task):
-    """Engines with programs of their own, all on PATH."""
+    """Engines with programs of their own, all on PATH, whose suite tells its version: Octave alone is no SPM."""
     return [
         name
         for name, engine in TASKS[task].engines.items()
-        if engine.commands and all(map(shutil.which, engine.commands))
+        if engine.commands and all(map(shutil.which, engine.commands)) and SUITES[engine.suite].find_version()
     ]
 
 
