@@ -13,7 +13,7 @@ from skimage import measure
 from pipeline.algorithms.bias import correct_bias
 from pipeline.algorithms.distance import distance_to
 from pipeline.algorithms.structures import STRUCTURES, Predict, label_structures
-from pipeline.algorithms.tissue import segment_tissue
+from pipeline.algorithms.tissue import TissueFractions, segment_tissue
 from pipeline.algorithms.volumes import tissue_volume_ml
 
 _NECK_MM = 4.0  # optic canals, orbits and muscles are joined to a wrong mask by bridges thinner than 8 mm
@@ -24,8 +24,9 @@ _FAT_OVER_WHITE = 1.4
 _THIN_MM = 1.0
 _ROUGHLY = 5e-4  # the field for the masks; the scan's own is estimated within them
 _BOX_MARGIN_MM = 8.0
-_GRAY_BLUR_MM = 1.0
+_BLUR_MM = 1.0
 _SHEET_MM = 3.5  # half of what two banks of cortex without a visible sulcus between them measure, and some more
+_FROM_WHITE_MM = 8.0  # no cortex is so far away
 _LUMP_ML = 0.2
 _LUMP_RIM_MM = 2.5
 _SMALLEST_BRAIN_ML = 400.0
@@ -82,11 +83,12 @@ def _box_around(mask: NDArray[Any], margin_mm: float, voxel_mm: NDArray[Any]) ->
     return tuple(box)
 
 
-def _gray_lumps(gm: NDArray[Any], structures: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
-    """What is gray and thicker than cortex can be, though neither deep nuclei nor cerebellum: an eye, a muscle."""
-    gray = ndimage.gaussian_filter(gm, _GRAY_BLUR_MM / voxel_mm)
+def _gray_lumps(tissue: TissueFractions, structures: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
+    """What is gray, thicker than cortex and far from all white matter, but no deep nucleus or cerebellum: an eye."""
+    gray, white = (ndimage.gaussian_filter(part, _BLUR_MM / voxel_mm) for part in (tissue.gm, tissue.wm))
     folded = structures[STRUCTURES.index("deep_gray")] + structures[STRUCTURES.index("cerebellar_cortex")]
-    core = distance_to((gray < 0.6) | (folded > 0.3), voxel_mm) > _SHEET_MM
+    depth = distance_to((gray < 0.6) | (folded > 0.3), voxel_mm)
+    core = (depth > _SHEET_MM) & (distance_to(largest_component(white > 0.5), voxel_mm) > _FROM_WHITE_MM)
     labels, count = measure.label(core, return_num=True)
     volumes_ml = np.bincount(labels.ravel(), minlength=count + 1) * voxel_mm.prod() / 1000
     volumes_ml[0] = 0
@@ -133,7 +135,7 @@ def refine_brain(
     box = _box_around(coarse.intracranial_mask, _BOX_MARGIN_MM, voxel_mm)
     brain = np.zeros_like(coarse.brain_mask)
     foreign = fat
-    foreign[box] |= _gray_lumps(tissue.gm[box], structures[:, *box], voxel_mm)
+    foreign |= _gray_lumps(tissue, structures, voxel_mm)
     solid = ((tissue.gm + tissue.wm > 0.5) | (ventricles & coarse.intracranial_mask)) & ~foreign
     found = main_body(solid[box], _THIN_MM, voxel_mm)
     brain[box] = close_mask(found, _CLOSING_MM, voxel_mm)

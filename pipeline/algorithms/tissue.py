@@ -43,7 +43,10 @@ _EDGE_GAIN = 4.0
 _TABLE_SIZE = 4096
 _LAST_SWEEPS = 4
 _DEEP_REACH = 0.75  # of the way from cortex to white matter
+_VENTRICLE_MM = 1.5
+_VENTRICLE_GAIN = 6.0
 _RIM_MM = 1.0
+_RIM_VOXEL_MM = 1.5  # of larger voxels the cortex is one thin, too
 _RIM_PRODUCT = (0.05, 0.08)  # a cortex of 2 mm reaches 0.03, of 1.5 mm 0.05, a bare border 0.1
 _RIM_GRAY = (0.4, 0.8)  # network's probability of gray matter: thin cortex that it is sure of stays
 _MIN_VOXELS = 500
@@ -100,13 +103,29 @@ def _priors(
     return {name: p / scale for name, p in priors.items()} | {"reach": reach}
 
 
+def _ventricle_rim(
+    structures: NDArray[Any], voxel_mm: NDArray[Any], box: tuple[slice, ...], inside: NDArray[Any]
+) -> NDArray[Any]:
+    """How surely a voxel (N,) lies where the network sees white matter meet a ventricle, in [0, 1].
+
+    A mixture of the two is as bright as gray matter, and the network takes it for some.  Beside caudate and thalamus
+    there is no white matter and so no rim.
+    """
+    sigma = _VENTRICLE_MM / voxel_mm
+    fluid, white = (
+        ndimage.gaussian_filter(structures[STRUCTURES.index(name)][box].astype(np.float32), sigma)[inside]
+        for name in ("ventricles", "white_matter")
+    )
+    return np.asarray(np.clip(_VENTRICLE_GAIN * fluid * white, 0, 1))
+
+
 def _bare_white(
     settled: Settled, priors: dict[str, NDArray[Any]], inside: NDArray[Any], voxel_mm: NDArray[Any]
 ) -> NDArray[Any]:
     """How surely a voxel (N,) lies where white matter meets fluid with no gray matter between them, in [0, 1].
 
-    A mixture of the two is as bright as gray matter, and the network takes it for some: around ventricles and cavities,
-    on the brainstem.  But it is thin: within a voxel or two of each other there are both fluid and white matter, which
+    As at ventricles, so around cavities and on the brainstem, which the network does not tell apart.  The mixture is
+    thin: within a voxel or two of each other there are both fluid and white matter, which
     the thickness of the cortex keeps apart.
     """
     sigma = _RIM_MM / voxel_mm
@@ -273,7 +292,10 @@ def segment_tissue(
     raw = raw / max(float(np.percentile(raw, 90)), 1e-6)
     model = _start(raw, priors)
     x = raw
-    neighbours, chances = neighbours_of(inside), _class_priors(priors)
+    neighbours, chances = (
+        neighbours_of(inside),
+        _class_priors(priors, _ventricle_rim(structures, voxel_mm, box, inside)),
+    )
     for iteration in range(_EM_ITERATIONS):
         last = iteration == _EM_ITERATIONS - 1
         table = _class_table(model, float(x.max()))
@@ -286,7 +308,8 @@ def segment_tissue(
         model = _update(x, settled, model)
         if iteration in (1, 3):
             x = x / _residual_field(x, settled.posterior, model, inside, voxel_mm)
-            chances = _class_priors(priors, _bare_white(settled, priors, inside, voxel_mm))
+            if voxel_mm.max() <= _RIM_VOXEL_MM:
+                chances = _class_priors(priors, _bare_white(settled, priors, inside, voxel_mm))
     # dura and sinuses between brain and skull are as bright as mixtures of gray matter and fluid
     gray, white = (np.clip(f * priors["reach"], 0, 1) for f in (settled.gray, settled.white))
     volumes = np.zeros((4, *np.shape(image)), np.float32)

@@ -58,7 +58,7 @@ its columns mean. methods.md describes what was done; run.json has versions and 
 
 
 def write_derivative(folder: Path, version: str) -> None:
-    """Write the files that every BIDS derivative has at its top.
+    """Write the files that every BIDS derivative has at its top, when its images are there.
 
     Parameters
     ----------
@@ -72,7 +72,11 @@ def write_derivative(folder: Path, version: str) -> None:
     write_text(folder / ".bidsignore", "\n".join(IGNORED) + "\n")
     write_text(folder / "dseg.tsv", LABELS)
     for name, content in SIDECARS.items():
-        write_json(folder / f"{name}.json", content)
+        # a sidecar of no file is an error to validators
+        if any(folder.glob(f"sub-*/ses-*/anat/*_{name}.nii.gz")):
+            write_json(folder / f"{name}.json", content)
+        else:
+            (folder / f"{name}.json").unlink(missing_ok=True)
 
 
 def describe_dataset(version: str) -> dict[str, Any]:

@@ -10,9 +10,9 @@ from pipeline.algorithms.tissue import segment_tissue
 SHAPE = (60, 66, 56)
 
 
-def _scan(orientation: str = "RAS"):
+def _scan(orientation: str = "RAS", voxel: float = 1.6):
     """Image, affine, masks, blurred structure priors as a network would give, and true fractions."""
-    affine = centred(affine_of(orientation, (1.6, 1.6, 1.6)), SHAPE)
+    affine = centred(affine_of(orientation, (voxel, voxel, voxel)), SHAPE)
     points = places(affine, SHAPE)
     white, gray, fluid = toyhead.fractions(points)
     noise = np.random.default_rng(3).normal(0, 0.03, SHAPE)
@@ -85,7 +85,7 @@ def test_ventricle_has_no_rim_of_gray_matter():
 
 
 def test_cavity_that_the_network_does_not_know_has_no_rim_of_gray_matter():
-    image, affine, brain, inside, priors, _ = _scan()
+    image, affine, brain, inside, priors, _ = _scan(voxel=1.4)
     distance = np.linalg.norm(places(affine, SHAPE), axis=0)
     fluid = 1 / (1 + np.exp((distance - 9) / 0.4))
     image = image * (1 - fluid) + 800 * 0.2 * fluid

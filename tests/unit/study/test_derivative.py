@@ -12,8 +12,14 @@ def test_the_output_says_what_it_is_and_who_made_it(tmp_path):
     assert "report.html" in (tmp_path / "README").read_text()
 
 
-def test_images_have_the_keys_that_bids_requires(tmp_path):
+def test_images_that_are_there_have_the_keys_that_bids_requires(tmp_path):
+    anat = tmp_path / "sub-01" / "ses-BL" / "anat"
+    anat.mkdir(parents=True)
+    for name in ("desc-preproc_T1w", "desc-brain_mask"):
+        (anat / f"sub-01_ses-BL_{name}.nii.gz").touch()
+    (tmp_path / "label-lesion_desc-found_mask.json").write_text("of an earlier run with FLAIR")
     write_derivative(tmp_path, "1")
+    assert not (tmp_path / "label-lesion_desc-found_mask.json").exists()
     assert json.loads((tmp_path / "desc-preproc_T1w.json").read_text())["SkullStripped"] is False
     assert json.loads((tmp_path / "desc-brain_mask.json").read_text())["Type"] == "Brain"
     assert all("Description" in content for content in SIDECARS.values())
