@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import measure
+from skimage import measure, morphology
 
 from pipeline.algorithms.bias import correct_bias
 from pipeline.algorithms.distance import distance_to
@@ -89,12 +89,7 @@ def _gray_lumps(tissue: TissueFractions, structures: NDArray[Any], voxel_mm: NDA
     folded = structures[STRUCTURES.index("deep_gray")] + structures[STRUCTURES.index("cerebellar_cortex")]
     depth = distance_to((gray < 0.6) | (folded > 0.3), voxel_mm)
     core = (depth > _SHEET_MM) & (distance_to(largest_component(white > 0.5), voxel_mm) > _FROM_WHITE_MM)
-    labels, count = measure.label(core, return_num=True)
-    volumes_ml = np.bincount(labels.ravel(), minlength=count + 1) * voxel_mm.prod() / 1000
-    volumes_ml[0] = 0
-    core = (volumes_ml > _LUMP_ML)[labels]
-    if not core.any():
-        return np.zeros_like(core)
+    core = morphology.remove_small_objects(core, max_size=_LUMP_ML * 1000 / voxel_mm.prod(), connectivity=3)
     return np.asarray(gray > 0.4) & (distance_to(core, voxel_mm) < _SHEET_MM + _LUMP_RIM_MM)
 
 
@@ -134,8 +129,7 @@ def refine_brain(
     ventricles = structures[STRUCTURES.index("ventricles")] > 0.5
     box = _box_around(coarse.intracranial_mask, _BOX_MARGIN_MM, voxel_mm)
     brain = np.zeros_like(coarse.brain_mask)
-    foreign = fat
-    foreign |= _gray_lumps(tissue, structures, voxel_mm)
+    foreign = fat | _gray_lumps(tissue, structures, voxel_mm)
     solid = ((tissue.gm + tissue.wm > 0.5) | (ventricles & coarse.intracranial_mask)) & ~foreign
     found = main_body(solid[box], _THIN_MM, voxel_mm)
     brain[box] = close_mask(found, _CLOSING_MM, voxel_mm)

@@ -8,7 +8,7 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 (its documented name)
 from numpy.typing import NDArray
 from scipy import ndimage
-from skimage import filters, measure
+from skimage import filters, morphology
 
 from pipeline.algorithms.distance import distance_to
 from pipeline.algorithms.structures import STRUCTURES
@@ -18,7 +18,8 @@ _BLUR_MM = 0.7
 _ZONE_MM = 3.0
 _ZONE = 0.5
 _CORTEX_MM = 1.5
-_MIN_ML = 0.01
+_ISLAND_ML = 1.0
+_SPECK_ML = 0.009
 _BINS, _SAMPLED = 48, 0.25
 _SEED = 20
 
@@ -127,14 +128,11 @@ def find_lesions(
     if not fluid < 0.8 * wm:
         raise ValueError(f"fluid is not dark on the FLAIR scan ({fluid:.3g}, white matter {wm:.3g})")
     zone = ndimage.gaussian_filter(white + ventricles, _ZONE_MM / voxel_mm) > _ZONE
-    edge = (cortex + structures[STRUCTURES.index("outer_csf")] + structures[0]) > 0.5
-    big_edge = measure.label(edge, return_num=False, connectivity=1)
-    sizes = np.bincount(big_edge.ravel()) * voxel_mm.prod() / 1000
-    sizes[0] = 0
-    zone &= distance_to((sizes > 1.0)[big_edge], voxel_mm) > _CORTEX_MM
+    voxel_ml = voxel_mm.prod() / 1000
+    edge = (cortex + structures[STRUCTURES.index("outer_csf")] + structures[STRUCTURES.index("outside")]) > 0.5
+    # the network takes many a lesion for an island of cortex
+    edge = morphology.remove_small_objects(edge, max_size=_ISLAND_ML / voxel_ml, connectivity=1)
+    zone &= distance_to(edge, voxel_mm) > _CORTEX_MM
     high, low = max(wm + 4 * wm_sd, gm + 2.5 * gm_sd), max(wm + 2.5 * wm_sd, gm + 2 * gm_sd)
     found = filters.apply_hysteresis_threshold(np.where(zone & brain & (ventricles < 0.5), smooth, 0), low, high)
-    labels = measure.label(found, connectivity=2)
-    volumes_ml = np.bincount(labels.ravel()) * voxel_mm.prod() / 1000
-    volumes_ml[0] = 0
-    return np.asarray((volumes_ml >= _MIN_ML)[labels])
+    return np.asarray(morphology.remove_small_objects(found, max_size=_SPECK_ML / voxel_ml, connectivity=2))

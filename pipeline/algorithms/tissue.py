@@ -292,10 +292,8 @@ def segment_tissue(
     raw = raw / max(float(np.percentile(raw, 90)), 1e-6)
     model = _start(raw, priors)
     x = raw
-    neighbours, chances = (
-        neighbours_of(inside),
-        _class_priors(priors, _ventricle_rim(structures, voxel_mm, box, inside)),
-    )
+    neighbours = neighbours_of(inside)
+    chances = _class_priors(priors, _ventricle_rim(structures, voxel_mm, box, inside))
     for iteration in range(_EM_ITERATIONS):
         last = iteration == _EM_ITERATIONS - 1
         table = _class_table(model, float(x.max()))

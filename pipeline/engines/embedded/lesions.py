@@ -17,12 +17,17 @@ from pipeline.images.reading import read_mask, read_scan, read_volume
 from pipeline.images.writing import write_mask, write_volume
 
 
-class FindLesionsInputSpec(BaseInterfaceInputSpec):
-    """A head, its brain and its FLAIR scan."""
+class _BrainInputSpec(BaseInterfaceInputSpec):
+    """A head and its brain."""
 
     in_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan, 3D NIfTI")
-    flair_file = File(exists=True, mandatory=True, desc="FLAIR scan of the same session, on any grid")
     brain_mask = File(exists=True, mandatory=True, desc="brain mask on the scan's grid")
+
+
+class FindLesionsInputSpec(_BrainInputSpec):
+    """A head, its brain and its FLAIR scan."""
+
+    flair_file = File(exists=True, mandatory=True, desc="FLAIR scan of the same session, on any grid")
 
 
 class FindLesionsOutputSpec(MeasuresOutputSpec):
@@ -49,12 +54,10 @@ class FindLesions(EmbeddedInterface):
         return {}
 
 
-class FillLesionsInputSpec(BaseInterfaceInputSpec):
+class FillLesionsInputSpec(_BrainInputSpec):
     """A head, its brain and its lesions."""
 
-    in_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan, 3D NIfTI")
     lesion_mask = File(exists=True, mandatory=True, desc="lesion mask on the scan's grid")
-    brain_mask = File(exists=True, mandatory=True, desc="brain mask on the scan's grid")
 
 
 class FillLesionsOutputSpec(MeasuresOutputSpec):
