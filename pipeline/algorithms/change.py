@@ -23,7 +23,13 @@ from scipy import ndimage
 
 from pipeline.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
 from pipeline.algorithms.distance import distance_to
-from pipeline.algorithms.intensity import MatchedVisits, even_out, match_visits
+from pipeline.algorithms.intensity import (
+    Contrast,
+    MatchedVisits,
+    compare_contrast,
+    even_out,
+    match_visits,
+)
 from pipeline.algorithms.midway import MidwayAlignment
 from pipeline.algorithms.multigrid import solve_membrane
 from pipeline.algorithms.resampling import resample
@@ -34,10 +40,11 @@ _MEMBRANE_WEIGHT = 10.0
 _ITERATIONS = 2
 _LAST_ITERATIONS = 1  # after the shading that was left has been taken out
 _PURE = 0.95
+_CONTRAST_ROUNDS = 3
 # of the change, from the cohorts with known change in docs/validation.md
 _SCALE_SE = 5e-5
 _UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE = 0.06, 0.04
-_OUTLIER_SDS = 4.0
+_OUTLIER_SDS = 3.5
 _GRADIENT_FLOOR_SDS = 0.5
 _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
 
@@ -102,6 +109,8 @@ class _Scene:
     seen: NDArray[Any]
     weight: NDArray[Any]
     noise_sd: float
+    spacing: float
+    contrast: Contrast | None = None  # as found after gains; None: both visits have the same
 
     def common(self, fractions: tuple[NDArray[Any], NDArray[Any]], velocity: NDArray[Any]) -> NDArray[Any]:
         """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
@@ -113,11 +122,21 @@ class _Scene:
         """Both visits, each warped by its half of the flow."""
         baseline = sample_spline(self.coefficients[0], self.to_voxel[0], exponential(-velocity / 2))
         followup = sample_spline(self.coefficients[1], self.to_voxel[1], exponential(velocity / 2))
-        return baseline * self.gains[0], followup * self.gains[1]
+        baseline, followup = baseline * self.gains[0], followup * self.gains[1]
+        if self.contrast is None:
+            return baseline, followup
+        return (
+            self.contrast.even_out(baseline, self.contrast.baseline),
+            self.contrast.even_out(followup, self.contrast.followup),
+        )
 
     def robust(self, residual: NDArray[Any]) -> NDArray[Any]:
-        """Weight of each voxel's difference: what registration can't explain counts less."""
-        return np.asarray(self.weight / (1 + (residual / (_OUTLIER_SDS * self.noise_sd)) ** 2))
+        """Weight of each voxel's difference: what registration can't explain counts less.
+
+        Noise keeps its full weight: a weight that falls from zero on takes a sixth of every real shift with it.
+        """
+        limit = np.float32(_OUTLIER_SDS * self.noise_sd)
+        return np.asarray(self.weight * (limit / np.maximum(np.abs(residual), limit)) ** 2)
 
 
 def midway_grid(
@@ -163,6 +182,37 @@ def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray
         b = (-(weight * residual) * g + _MEMBRANE_WEIGHT * laplacian).astype(np.float32)
         velocity += solve_membrane(h, b, _MEMBRANE_WEIGHT)
     return velocity
+
+
+def _even_contrast(
+    scene: _Scene,
+    plain: list[NDArray[Any]],
+    visits: tuple[VisitTissue, VisitTissue],
+    inside: NDArray[Any],
+    velocity: NDArray[Any],
+) -> tuple[_Scene, NDArray[Any]]:
+    """Scene and velocity with the contrast of both visits alike, where it differs by more than real change explains.
+
+    A field of all tissues takes some of the difference for shading, since cortex lies outside and white matter inside:
+    here the field is that of white matter alone.  Registration takes some of it for shifts: so both in turn.
+    """
+    even = scene
+    for _ in range(_CONTRAST_ROUNDS):
+        gm, wm = (
+            even.common((getattr(visits[0], name), getattr(visits[1], name)), velocity) * inside
+            for name in ("gm", "wm")
+        )
+        if even is scene:
+            white = match_visits(plain[0], plain[1], wm > _PURE, scene.spacing)
+            even = replace(scene, gains=(white.baseline_gain, white.followup_gain))
+        contrast = compare_contrast(
+            *replace(even, contrast=None).registered(velocity), (np.where(inside, 1 - gm - wm, 0), gm, wm)
+        )
+        if contrast is None or not contrast.differs:
+            return scene, velocity
+        even = replace(even, contrast=contrast)
+        velocity = _register(even, velocity, _ITERATIONS)
+    return even, velocity
 
 
 @dataclass(frozen=True)
@@ -245,11 +295,13 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     matched: MatchedVisits = match_visits(plain[0], plain[1], inside, spacing)
     near = distance_to(intracranial, np.full(3, spacing)) < _DATA_REACH_MM
     gains = (matched.baseline_gain, matched.followup_gain)
-    scene = _Scene(coefficients, to_voxel, gains, seen, (near & seen).astype(np.float32), max(matched.noise_sd, 1e-3))
+    weight = (near & seen).astype(np.float32)
+    scene = _Scene(coefficients, to_voxel, gains, seen, weight, max(matched.noise_sd, 1e-3), spacing)
     velocity = _register(scene, still, _ITERATIONS)
+    scene, velocity = _even_contrast(scene, plain, visits, inside, velocity)
     gm, wm = (scene.common((getattr(baseline, name), getattr(followup, name)), velocity) for name in ("gm", "wm"))
     factors = even_out(*scene.registered(velocity), inside & (np.maximum(gm, wm) > _PURE), spacing)
-    scene = replace(scene, gains=(gains[0] * factors[0], gains[1] * factors[1]))
+    scene = replace(scene, gains=(scene.gains[0] * factors[0], scene.gains[1] * factors[1]))
     velocity = _register(scene, velocity, _LAST_ITERATIONS)
     flow, residual_sd = _flow(scene, velocity, inside)
     gm, wm, deep = (

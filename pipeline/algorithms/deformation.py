@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 _SQUARINGS = 3  # velocities are a few voxels at most: an eighth of half of that is well under half a voxel
+_SPLINE_REACH = 10  # voxels: what lies further away weighs less than a millionth
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
@@ -46,33 +47,45 @@ def exponential(velocity: NDArray[Any]) -> NDArray[Any]:
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)
-def _determinant(u):
-    """Jacobian determinant by central differences."""
-    nx, ny, nz = u.shape[1:]
+def _determinant(cx, cy, cz):
+    """Jacobian determinant from the displacement's spline coefficients along each axis."""
+    nx, ny, nz = cx.shape[1:]
     out = np.ones((nx, ny, nz), np.float32)
     for plane in numba.prange(1, nx - 1):
         i = np.int64(plane)
         for j in range(1, ny - 1):
             for k in range(1, nz - 1):
                 h = np.float32(0.5)
-                a00 = 1 + h * (u[0, i + 1, j, k] - u[0, i - 1, j, k])
-                a01 = h * (u[0, i, j + 1, k] - u[0, i, j - 1, k])
-                a02 = h * (u[0, i, j, k + 1] - u[0, i, j, k - 1])
-                a10 = h * (u[1, i + 1, j, k] - u[1, i - 1, j, k])
-                a11 = 1 + h * (u[1, i, j + 1, k] - u[1, i, j - 1, k])
-                a12 = h * (u[1, i, j, k + 1] - u[1, i, j, k - 1])
-                a20 = h * (u[2, i + 1, j, k] - u[2, i - 1, j, k])
-                a21 = h * (u[2, i, j + 1, k] - u[2, i, j - 1, k])
-                a22 = 1 + h * (u[2, i, j, k + 1] - u[2, i, j, k - 1])
+                a00 = 1 + h * (cx[0, i + 1, j, k] - cx[0, i - 1, j, k])
+                a01 = h * (cy[0, i, j + 1, k] - cy[0, i, j - 1, k])
+                a02 = h * (cz[0, i, j, k + 1] - cz[0, i, j, k - 1])
+                a10 = h * (cx[1, i + 1, j, k] - cx[1, i - 1, j, k])
+                a11 = 1 + h * (cy[1, i, j + 1, k] - cy[1, i, j - 1, k])
+                a12 = h * (cz[1, i, j, k + 1] - cz[1, i, j, k - 1])
+                a20 = h * (cx[2, i + 1, j, k] - cx[2, i - 1, j, k])
+                a21 = h * (cy[2, i, j + 1, k] - cy[2, i, j - 1, k])
+                a22 = 1 + h * (cz[2, i, j, k + 1] - cz[2, i, j, k - 1])
                 out[i, j, k] = (
                     a00 * (a11 * a22 - a12 * a21) - a01 * (a10 * a22 - a12 * a20) + a02 * (a10 * a21 - a11 * a20)
                 )
     return out
 
 
+def _coefficients_along(u: NDArray[Any], axis: int) -> NDArray[Any]:
+    """Cubic B-spline coefficients along one axis, slopes going on straight beyond the borders."""
+    pad = [(_SPLINE_REACH, _SPLINE_REACH) if a == axis else (0, 0) for a in range(u.ndim)]
+    inner = tuple(slice(_SPLINE_REACH, -_SPLINE_REACH) if a == axis else slice(None) for a in range(u.ndim))
+    wide = np.pad(u, pad, mode="reflect", reflect_type="odd")
+    return np.asarray(ndimage.spline_filter1d(wide, order=3, axis=axis, output=np.float32, mode="mirror")[inner])
+
+
 def jacobian_determinant(u: NDArray[Any]) -> NDArray[Any]:
-    """det(1 + grad u) of a displacement (3, X, Y, Z) in voxels, (X, Y, Z); one on the outermost voxels."""
-    return np.asarray(_determinant(u))
+    """det(1 + grad u) of a displacement (3, X, Y, Z) in voxels, (X, Y, Z); one on the outermost voxels.
+
+    The derivatives are those of cubic splines through the voxels: plain central differences lose a quarter of what
+    changes within five voxels, and sulci widen on that scale.
+    """
+    return np.asarray(_determinant(*(_coefficients_along(u, axis) for axis in (1, 2, 3))))
 
 
 @numba.njit(parallel=True, fastmath=True, cache=True)

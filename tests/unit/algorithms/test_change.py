@@ -12,14 +12,21 @@ STILL = MidwayAlignment(np.eye(4), np.eye(4), 1.0, 1.0, 1.0)
 
 
 def _visit(
-    shrink_mm: float, seed: int, *, gain: float = 500.0, noise: float = 0.02, orientation: str = "RAS"
+    shrink_mm: float,
+    seed: int,
+    *,
+    gain: float = 500.0,
+    noise: float = 0.02,
+    orientation: str = "RAS",
+    brighter_gray: float = 0.0,
 ) -> VisitTissue:
     affine = centred(affine_of(orientation, (1.6, 1.6, 1.6)), SHAPE)
     points = places(affine, SHAPE)
     white, gray, _ = toyhead.fractions(points, shrink_mm)
     rng = np.random.default_rng(seed)
     bias = np.exp(0.15 * np.cos(points[1] / 70 + seed))
-    image = gain * (toyhead.intensity(points, shrink_mm) * bias + rng.normal(0, noise, SHAPE))
+    signal = toyhead.intensity(points, shrink_mm) + brighter_gray * gray
+    image = gain * (signal * bias + rng.normal(0, noise, SHAPE))
     inside = toyhead.masks(points)[1]
     parts = (gray.astype(np.float32), white.astype(np.float32), (0.1 * gray).astype(np.float32))
     return VisitTissue(image.astype(np.float32), affine, *parts, inside)
@@ -35,6 +42,13 @@ def test_no_change_with_other_gain_bias_and_noise_is_none():
     # a fifth of a point on a head of 60 ml of cortex; a real one has ten times as much border to average over
     assert abs(change.gm_change_percent) < 0.2
     assert abs(change.brain_change_percent) < 0.2
+
+
+def test_no_change_with_other_contrast_is_none():
+    change = measure_change(_visit(0, 1), _visit(0, 2, brighter_gray=0.02), STILL)
+    # without evening out the contrast, 3 percent brighter gray matter reads as more than a point
+    assert abs(change.gm_change_percent) < 0.3
+    assert abs(change.wm_change_percent) < 0.3
 
 
 def test_known_loss_is_found(orientation):
