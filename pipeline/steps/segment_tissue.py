@@ -5,12 +5,14 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_volume
 from pipeline.images.writing import write_mask
+from pipeline.records import Flag
 from pipeline.steps.recording import (
     Outcome,
     Upstream,
@@ -21,6 +23,7 @@ from pipeline.steps.recording import (
     run_stage,
 )
 
+_SUSPECTED_ML = 0.1
 # in the order of BIDS' standard labels: 1 gray matter, 2 white matter, 3 CSF
 FRACTIONS = ("gm_fraction", "wm_fraction", "csf_fraction")
 _SUFFIXES = {
@@ -54,6 +57,7 @@ def run(args: argparse.Namespace) -> None:
         return Outcome(
             files={**images, "labels": _write_labels(images, folder)},
             measures=measures,
+            flags=_flags(measures),
             inputs={
                 "image": upstream["image"].outputs["image"].sha256,
                 **{name: masks.outputs[name].sha256 for name in ("brain_mask", "intracranial_mask")},
@@ -64,6 +68,18 @@ def run(args: argparse.Namespace) -> None:
 
     outputs = {name: job.scan_image(suffix) for name, suffix in _SUFFIXES.items()}
     perform(job, work, upstream={"skull_strip": args.skull_strip, "image": args.image}, outputs=outputs)
+
+
+def _flags(measures: Mapping[str, Any]) -> list[Flag]:
+    """A flag where gray islands in white matter look like lesions that nothing told of."""
+    islands_ml = measures.get("gray_islands_ml", 0.0)
+    if islands_ml < _SUSPECTED_ML:
+        return []
+    message = (
+        f"{islands_ml:.1f} ml of gray islands deep in white matter count as white: lesions without a mask? With lesion "
+        "masks or FLAIR scans all of them are filled and measured, without only some are seen."
+    )
+    return [Flag("lesions_suspected", message)]
 
 
 def _write_labels(images: Mapping[str, Path], folder: Path) -> Path:

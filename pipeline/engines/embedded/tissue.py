@@ -5,8 +5,12 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
+from pipeline.algorithms.lesion_detection import find_gray_islands
 from pipeline.algorithms.structures import label_structures
 from pipeline.algorithms.tissue import segment_tissue
+from pipeline.algorithms.volumes import tissue_volume_ml
 from pipeline.engines.embedded.interface import EmbeddedInterface
 from pipeline.engines.network import load_network
 from pipeline.engines.stages import SegmentationInputSpec, SegmentationOutputSpec
@@ -36,12 +40,20 @@ class SegmentTissue(EmbeddedInterface):
         predict = load_network()
         structures = label_structures(scan.data, scan.voxel_to_ras, predict=predict, brain_mask=brain.data)
         tissue = segment_tissue(scan.data, scan.voxel_to_ras, brain.data, intracranial.data, structures)
+        islands = find_gray_islands(tissue.gm, tissue.csf, structures, brain.data, scan.voxel_to_ras)
+        fractions = {
+            "gm": np.where(islands, 0, tissue.gm),
+            "wm": np.where(islands, tissue.wm + tissue.gm, tissue.wm),
+            "csf": tissue.csf,
+            "subcortical_gm": np.where(islands, 0, tissue.subcortical_gm),
+        }
         for trait, name in _TRAITS.items():
             path = self._keep(trait, folder / f"{trait}.nii.gz")
-            write_volume(path, Volume(getattr(tissue, name), scan.voxel_to_ras))
+            write_volume(path, Volume(fractions[name], scan.voxel_to_ras))
         contrast = tissue.means["white_matter"] - tissue.means["cortex"]
         return {
             "tissue_means": {name: float(value) for name, value in tissue.means.items()},
+            "gray_islands_ml": tissue_volume_ml(np.where(islands, tissue.gm, 0), scan.voxel_to_ras),
             "noise_percent": float(100 * tissue.noise_sd / tissue.means["white_matter"]),
             "gm_wm_contrast_to_noise": float(contrast / tissue.noise_sd),
         }

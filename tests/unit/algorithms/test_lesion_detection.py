@@ -3,7 +3,7 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.lesion_detection import bring_flair, find_lesions
+from pipeline.algorithms.lesion_detection import bring_flair, find_gray_islands, find_lesions
 from pipeline.algorithms.structures import STRUCTURES
 
 SHAPE = (60, 66, 56)
@@ -71,3 +71,39 @@ def test_flair_far_away_is_an_error():
     away[:3, 3] += 1000
     with pytest.raises(ValueError, match="in common"):
         bring_flair(flair, away, t1w, affine)
+
+
+def _gray(orientation="RAS", lesion_at_mm=(0.0, 15.0, 0.0), voxel_mm=(1.6, 1.6, 1.6)):
+    """Affine, gray and fluid fractions with a ball of gray of 4 mm, structures that do not know it, brain, the ball."""
+    affine, _, _, structures, brain, _ = _head(orientation, voxel_mm)
+    points = places(affine, SHAPE)
+    white, gray, fluid = toyhead.fractions(points)
+    ball = np.linalg.norm(points - np.array(lesion_at_mm)[:, None, None, None], axis=0) < 4
+    ball &= white > 0.5
+    return affine, np.where(ball, 1, gray).astype(np.float32), fluid.astype(np.float32), structures, brain, ball
+
+
+def test_gray_island_deep_in_white_matter_is_found(orientation):
+    affine, gm, csf, structures, brain, ball = _gray(orientation)
+    found = find_gray_islands(gm, csf, structures, brain, affine)
+    assert 2 * (found & ball).sum() / (found.sum() + ball.sum()) > 0.95
+
+
+def test_gray_that_hangs_together_with_cortex_is_no_island():
+    affine, gm, csf, structures, brain, ball = _gray(lesion_at_mm=(0.0, 27.0, 0.0))
+    assert ball.any()
+    assert not find_gray_islands(gm, csf, structures, brain, affine).any()
+
+
+def test_deep_nucleus_is_no_island():
+    affine, gm, csf, structures, brain, ball = _gray()
+    structures[STRUCTURES.index("deep_gray")] = ball
+    structures[STRUCTURES.index("white_matter")] *= ~ball
+    wide = affine.copy()
+    wide[:3, :3] *= 2.5  # the ball is a nucleus of 4 ml then, more than the network takes a lesion for
+    assert not find_gray_islands(gm, csf, structures, brain, wide).any()
+
+
+def test_no_brain_no_islands():
+    affine, gm, csf, structures, brain, _ = _gray()
+    assert not find_gray_islands(gm, csf, structures, np.zeros_like(brain), affine).any()
