@@ -43,7 +43,7 @@ _PURE = 0.95
 _CONTRAST_ROUNDS = 3
 # of the change, from the cohorts with known change in docs/validation.md
 _SCALE_SE = 5e-5
-_UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE = 0.06, 0.04
+_UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE_PER_MM = 0.06, 0.04
 _OUTLIER_SDS = 3.5
 _GRADIENT_FLOOR_SDS = 0.5
 _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
@@ -310,6 +310,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     )
     everything = float(resample(baseline.gm, to_voxel[0], shape).sum()) + 1e-6
     gm_change = flow.change_percent(gm)
+    longest_mm = max(float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max()) for visit in visits)
     with np.errstate(divide="ignore"):
         log_jacobian = np.log(np.maximum(flow.jacobian_followup, 1e-3) / np.maximum(flow.jacobian_baseline, 1e-3))
     images = MidwayImages(
@@ -317,7 +318,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     )
     return ChangeMeasure(
         gm_change_percent=gm_change,
-        gm_change_se_points=_standard_error(gm_change, flow.noise_se_points(gm, residual_sd)),
+        gm_change_se_points=_standard_error(gm_change, flow.noise_se_points(gm, residual_sd), longest_mm),
         cortical_gm_change_percent=flow.change_percent(np.maximum(gm - deep, 0)),
         subcortical_gm_change_percent=flow.change_percent(deep),
         wm_change_percent=flow.change_percent(wm),
@@ -331,9 +332,10 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     )
 
 
-def _standard_error(change_percent: float, noise_points: float) -> float:
-    """Standard error in percentage points from its independent parts."""
-    parts = (noise_points, 300 * _SCALE_SE, _UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE * change_percent)
+def _standard_error(change_percent: float, noise_points: float, voxel_mm: float) -> float:
+    """Standard error in percentage points from its independent parts; `voxel_mm` is the longest side of a voxel."""
+    share = _UNEXPLAINED_SHARE_PER_MM * max(voxel_mm, 1.0)
+    parts = (noise_points, 300 * _SCALE_SE, _UNEXPLAINED_POINTS, share * change_percent)
     return float(np.sqrt(sum(part**2 for part in parts)))
 
 

@@ -3,7 +3,7 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.change import VisitTissue, measure_change
+from pipeline.algorithms.change import VisitTissue, _standard_error, measure_change
 from pipeline.algorithms.midway import MidwayAlignment
 from pipeline.algorithms.volumes import tissue_volume_ml
 
@@ -78,6 +78,12 @@ def test_standard_error_grows_with_noise():
         measure_change(_visit(0, 1, noise=n), _visit(0.1, 2, noise=n), STILL).gm_change_se_points for n in (0.01, 0.06)
     )
     assert 0.05 < quiet < loud < 1
+
+
+def test_standard_error_grows_with_the_slice():
+    thin, thick = (_standard_error(-2.0, 0.02, voxel_mm) for voxel_mm in (1.0, 3.0))
+    assert thin < 0.12
+    assert thick > 0.2
 
 
 def test_same_input_same_bits():
