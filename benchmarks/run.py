@@ -145,7 +145,10 @@ def main() -> None:
     spec = Path(args.spec) if Path(args.spec).exists() else args.benchmark / args.spec
     if not (args.benchmark / "cohort.py").exists() or not spec.exists():
         sys.exit(f"no benchmark at {args.benchmark} (cohort.py, score.py, labels/) or no spec {spec}")
-    name = f"{spec.stem}-seed{args.seed}"
+    name, measured_at = (
+        f"{spec.stem}-seed{args.seed}",
+        commit(),
+    )  # before the files that are renewed here differ from it
     args.work.mkdir(parents=True, exist_ok=True)
     cohort, results = (args.work / name).resolve(), (args.work / f"{name}-results").resolve()
     make_cohort(args.benchmark, spec, args.seed, cohort)
@@ -162,9 +165,9 @@ def main() -> None:
         writer.writeheader()
         for row in rows:
             condition = conditions[str(row["participant_id"])]
-            writer.writerow({**{name: condition[name] for name in CONDITIONS}, **row, "commit": commit()})
+            writer.writerow({**{name: condition[name] for name in CONDITIONS}, **row, "commit": measured_at})
     command = f"python benchmarks/run.py --spec {spec.name} --seed {args.seed}"
-    text = f"Commit `{commit()}`, `{command}`:\n\n{table(rows)}"
+    text = f"Commit `{measured_at}`, `{command}`:\n\n{table(rows)}"
     renew_document(ROOT / "docs" / "validation.md", name, text)
     draw_errors(read_results(kept.parent), ROOT / "docs" / "images" / "benchmark-errors.svg")
     print(table(rows))
