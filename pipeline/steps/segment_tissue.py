@@ -76,8 +76,8 @@ def _flags(measures: Mapping[str, Any]) -> list[Flag]:
     if islands_ml < _SUSPECTED_ML:
         return []
     message = (
-        f"{islands_ml:.1f} ml of gray islands deep in white matter count as white: lesions that no mask and no FLAIR scan "
-        "told of? Look at the pictures; with a lesion mask they are filled and measured."
+        f"{islands_ml:.1f} ml of gray islands deep in white matter count as white: lesions that no mask and no FLAIR "
+        "scan told of? Look at the pictures; with a lesion mask they are filled and measured."
     )
     return [Flag("lesions_suspected", message)]
 
