@@ -145,10 +145,8 @@ def main() -> None:
     spec = Path(args.spec) if Path(args.spec).exists() else args.benchmark / args.spec
     if not (args.benchmark / "cohort.py").exists() or not spec.exists():
         sys.exit(f"no benchmark at {args.benchmark} (cohort.py, score.py, labels/) or no spec {spec}")
-    name, measured_at = (
-        f"{spec.stem}-seed{args.seed}",
-        commit(),
-    )  # before the files that are renewed here differ from it
+    name = f"{spec.stem}-seed{args.seed}"
+    measured_at = commit()  # now: the files that are renewed below will differ from it
     args.work.mkdir(parents=True, exist_ok=True)
     cohort, results = (args.work / name).resolve(), (args.work / f"{name}-results").resolve()
     make_cohort(args.benchmark, spec, args.seed, cohort)

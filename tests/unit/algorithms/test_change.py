@@ -46,7 +46,7 @@ def test_no_change_with_other_gain_bias_and_noise_is_none():
 
 def test_no_change_with_other_contrast_is_none():
     change = measure_change(_visit(0, 1), _visit(0, 2, brighter_gray=0.02), STILL)
-    # without evening out the contrast, 3 percent brighter gray matter reads as more than a point
+    # without evening out the contrast, 3 percent brighter gray matter reads as a point of white matter
     assert abs(change.gm_change_percent) < 0.3
     assert abs(change.wm_change_percent) < 0.3
 

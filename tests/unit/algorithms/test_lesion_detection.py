@@ -73,9 +73,9 @@ def test_flair_far_away_is_an_error():
         bring_flair(flair, away, t1w, affine)
 
 
-def _gray(orientation="RAS", lesion_at_mm=(0.0, 15.0, 0.0), voxel_mm=(1.6, 1.6, 1.6)):
+def _gray(orientation="RAS", lesion_at_mm=(0.0, 15.0, 0.0)):
     """Affine, gray and fluid fractions with a ball of gray of 4 mm, structures that do not know it, brain, the ball."""
-    affine, _, _, structures, brain, _ = _head(orientation, voxel_mm)
+    affine, _, _, structures, brain, _ = _head(orientation)
     points = places(affine, SHAPE)
     white, gray, fluid = toyhead.fractions(points)
     ball = np.linalg.norm(points - np.array(lesion_at_mm)[:, None, None, None], axis=0) < 4
