@@ -13,7 +13,7 @@ _SQUARINGS = 3  # velocities are a few voxels at most: an eighth of half of that
 _SPLINE_REACH = 10  # voxels: what lies further away weighs less than a millionth
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _compose(u, out):
     """out(x) = u(x) + u(x + u(x)), linear interpolation, borders repeated."""
     nx, ny, nz = u.shape[1:]
@@ -46,7 +46,7 @@ def exponential(velocity: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(u)
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _determinant(cx, cy, cz):
     """Jacobian determinant from the displacement's spline coefficients along each axis."""
     nx, ny, nz = cx.shape[1:]
@@ -88,7 +88,7 @@ def jacobian_determinant(u: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(_determinant(*(_coefficients_along(u, axis) for axis in (1, 2, 3))))
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _sample_spline(coefficients, matrix, offset, u, out):
     """Cubic B-spline of `coefficients` at matrix (x + u) + offset; zero outside."""
     nx, ny, nz = out.shape

@@ -52,7 +52,7 @@ def neighbours_of(inside: NDArray[Any]) -> NDArray[Any]:
     return np.ascontiguousarray(np.stack(shifted, axis=1))
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _sweep(x, chances, table, low, step, neighbours, axis_weight, pull, gray, white, posterior, expected):
     """One mean-field sweep: `posterior` (N, K), `expected` (blocks, K) and new fractions (2, N)."""
     count, kinds = chances.shape

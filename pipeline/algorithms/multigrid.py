@@ -17,7 +17,7 @@ _SMALLEST_SIDE = 12
 _SWEEPS, _COARSEST_SWEEPS = 2, 40
 
 
-@numba.njit(fastmath=True, cache=True, inline="always")
+@numba.njit(cache=True, inline="always")
 def _neighbours(x, i, j, k):
     """Number of the six neighbours inside the grid and the sum of their vectors."""
     nx, ny, nz = x.shape[1:]
@@ -36,7 +36,7 @@ def _neighbours(x, i, j, k):
     return count, s0, s1, s2
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _relax(h, b, x, weight, sweeps):
     """Red-black Gauss-Seidel sweeps of (H + weight L) x = b; L is the 7-point negative Laplacian, free borders."""
     nx, ny, nz = x.shape[1:]
@@ -69,7 +69,7 @@ def _relax(h, b, x, weight, sweeps):
                     x[2, i, j, k] = (c02 * r0 + c12 * r1 + c22 * r2) / determinant
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _residual(h, b, x, weight, out):
     """Out = b - (H + weight L) x."""
     nx, ny, nz = x.shape[1:]
@@ -91,7 +91,7 @@ def _residual(h, b, x, weight, out):
                 )
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _restrict(fine, coarse):
     """Mean of 2 x 2 x 2 blocks; a last odd plane is averaged with itself."""
     channels, nx, ny, nz = fine.shape
@@ -109,7 +109,7 @@ def _restrict(fine, coarse):
                     coarse[n, i, j, k] = total * np.float32(0.125)
 
 
-@numba.njit(parallel=True, fastmath=True, cache=True)
+@numba.njit(parallel=True, cache=True)
 def _prolong_add(coarse, fine):
     """Add the trilinear interpolation of a cell-centred coarse grid to the fine grid."""
     channels, nx, ny, nz = fine.shape

@@ -50,7 +50,7 @@ study slurm --profile profiles/slurm "${here[@]}"
 study arrays --profile profiles/slurm --profile profiles/slurm-arrays "${here[@]}" --until skull_strip
 
 for table in atrophy volumes quality scans; do
-  cmp "$work/local/$table.tsv" "$work/slurm/$table.tsv"
+  cmp "$work/local/$table.tsv" "$work/slurm/$table.tsv" || { diff "$work/local/$table.tsv" "$work/slurm/$table.tsv" && false; }
 done
 for record in "$work"/arrays/records/*/*/skull_strip.json; do
   cmp "$record" "$work/local/${record#"$work/arrays/"}"

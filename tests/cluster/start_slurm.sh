@@ -10,7 +10,13 @@ link=/etc/slurm/slurm.conf
 
 stop() {
   for name in slurmd slurmctld munged; do
-    [ -f "$folder/$name.pid" ] && kill "$(cat "$folder/$name.pid")" 2>/dev/null || true
+    [ -f "$folder/$name.pid" ] || continue
+    pid=$(cat "$folder/$name.pid")
+    kill "$pid" 2>/dev/null || continue
+    for _ in $(seq 100); do  # a daemon writes its state on the way out; the folder is removed next
+      kill -0 "$pid" 2>/dev/null || break
+      sleep 0.1
+    done
   done
   if [ "$(readlink "$link")" = "$folder/slurm.conf" ]; then rm "$link"; fi
 }
