@@ -11,14 +11,12 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
+from pipeline.freshness import code_of_steps, study_digest
+from pipeline.workflow import asked_tables, begin_run, choose_stages, container_image
 from pipeline.workflow import (
-    asked_tables,
-    choose_stages,
-    begin_run,
-    code_of,
-    container_image,
     job_environment,
     open_study,
+    planned_records,
     summarize_run,
 )
 
@@ -27,6 +25,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 
 CONFIG, PLAN = open_study(config, workflow)
+CODE = code_of_steps(CONFIG)
 OUT = CONFIG.output_dir
 SKULL_STRIP, SEGMENTATION, CHANGE = choose_stages(CONFIG, workflow)
 SCAN = "sub-{participant}/ses-{visit}"

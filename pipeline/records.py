@@ -49,7 +49,7 @@ class Record:
     measures : mapping
         Numbers, with the unit in the name.
     provenance : mapping
-        Version, engine, tool_versions, inputs (name to SHA-256).
+        Version, code (digest of code and options), engine, tool_versions, inputs (name to SHA-256).
     """
 
     step: str

@@ -8,7 +8,7 @@ import shlex
 import shutil
 import subprocess
 import sys
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,11 +16,12 @@ from typing import Any
 import yaml
 
 from pipeline import __version__
-from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, code_behind, engine_of, stage_options
+from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, engine_of, stage_options
 from pipeline.engines.suites import require_programs
 from pipeline.errors import ConfigError, PipelineError, ToolError
+from pipeline.freshness import STUDY_FILES, is_study_outdated, outdated_records, study_digest
 from pipeline.progress import hide_progress, show_progress
-from pipeline.provenance import code_fingerprint, remove_parts
+from pipeline.provenance import remove_parts
 from pipeline.run_lock import lock_folder
 from pipeline.study import results
 from pipeline.study.config import Config, load_config
@@ -77,27 +78,31 @@ def lift_start_limit(workflow: Any) -> None:
         settings.max_jobs_per_timespan = None
 
 
-def code_of(step: str, task: str | None = None, engine: str = EMBEDDED) -> str:
-    """Digest of the code behind a step, for its rule's ``params``: another code, another result.
+def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workflow: Any) -> list[str]:
+    """Last records of every scan and pair; what other code, engines or options made is marked to be made anew.
+
+    It is marked while Snakemake makes its graph, in the way that ``--forcerun`` marks files, only for a whole run and
+    only where Snakemake itself would look at parameters (``--rerun-triggers``).
 
     Parameters
     ----------
-    step : str
-        The rule.
-    task, engine : str
-        What the step asks of which engine.
+    codes : mapping
+        From `pipeline.freshness.code_of_steps`.
+    workflow : snakemake.workflow.Workflow
     """
-    behind: Sequence[str] = code_behind(task, engine) if task else ()
-    if step == "report":
-        behind = _page_files()
-    return code_fingerprint(f"pipeline.steps.{step}", *behind)
-
-
-def _page_files() -> list[str]:
-    """What the report is made of besides code: templates, captions and the sentences of the methods."""
-    folder = Path(__file__).resolve().parent / "report"
-    files = sorted([*folder.glob("templates/*"), *folder.glob("captions/*"), folder / "methods.yaml"])
-    return [path.relative_to(folder.parent.parent).as_posix() for path in files]
+    looks = "params" in {str(trigger) for trigger in workflow.dag_settings.rerun_triggers}
+    if looks and workflow.is_main_process and not workflow.remote_exec:
+        again = outdated_records(plan, codes)
+        if again:
+            print(  # noqa: T201 - Snakemake's own messages go there
+                f"{len(again)} steps were done by another version of Graytrace, another engine or with other options: "
+                "they are done anew.",
+                file=sys.stderr,
+            )
+        if is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
+            again += [str(config.output_dir / name) for name in STUDY_FILES]
+        workflow.dag.forcefiles.update(again)
+    return plan.records()
 
 
 def asked_tables(config: Config) -> list[str]:

@@ -18,14 +18,14 @@ rule align_visits:
     resources:
         mem_mb=lambda wc, attempt: 1400 * attempt,
     params:
-        code=code_of("align_visits", "alignment"),
+        code=CODE["align_visits"],
     shell:
         "exec python -m pipeline align_visits --participant {wildcards.participant}"
         " --baseline {wildcards.baseline} --followup {wildcards.followup}"
         " --baseline-inspect {input.baseline_inspect:q} --followup-inspect {input.followup_inspect:q}"
         " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
         " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule measure_change:
@@ -48,7 +48,7 @@ rule measure_change:
     resources:
         mem_mb=lambda wc, attempt: CHANGE.mem_mb(2000) * attempt,
     params:
-        code=code_of("measure_change", "change", CHANGE.engine),
+        code=CODE["measure_change"],
         engine=CHANGE.engine,
         options=CHANGE.options,
     shell:
@@ -59,4 +59,4 @@ rule measure_change:
         " --baseline-segment-tissue {input.baseline_segment_tissue:q}"
         " --followup-segment-tissue {input.followup_segment_tissue:q}"
         " --align-visits {input.align_visits:q} --engine {params.engine:q} --options {params.options:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"

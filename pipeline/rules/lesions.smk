@@ -16,10 +16,9 @@ rule fill_lesions:
     resources:
         mem_mb=lambda wc, attempt: 1800 * attempt,
     params:
-        code=code_of("fill_lesions", "lesion_filling"),
-        detection=code_of("fill_lesions", "lesion_detection"),
+        code=CODE["fill_lesions"],
         source=lambda wc: PLAN.lesion_source(wc.participant, wc.visit)[0],
     shell:
         "exec python -m pipeline fill_lesions --participant {wildcards.participant} --visit {wildcards.visit}"
         " --{params.source} {input.lesions:q} --skull-strip {input.skull_strip:q} --correct-bias {input.correct_bias:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"

@@ -20,13 +20,13 @@ rule check_scan:
     resources:
         mem_mb=lambda wc, attempt: 1000 * attempt,
     params:
-        code=code_of("check_scan"),
+        code=CODE["check_scan"],
     shell:
         "exec python -m pipeline check_scan --participant {wildcards.participant} --visit {wildcards.visit}"
         " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
         " --image {input.image:q} --segment-tissue {input.segment_tissue:q}"
         " --gray-matter-volume {input.gray_matter_volume:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule check_pair:
@@ -49,7 +49,7 @@ rule check_pair:
     resources:
         mem_mb=lambda wc, attempt: 1000 * attempt,
     params:
-        code=code_of("check_pair"),
+        code=CODE["check_pair"],
     shell:
         "exec python -m pipeline check_pair --participant {wildcards.participant}"
         " --baseline {wildcards.baseline} --followup {wildcards.followup}"
@@ -59,7 +59,7 @@ rule check_pair:
         " --followup-gray-matter-volume {input.followup_gray_matter_volume:q}"
         " --baseline-check-scan {input.baseline_check_scan:q} --followup-check-scan {input.followup_check_scan:q}"
         " --align-visits {input.align_visits:q} --measure-change {input.measure_change:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 
 localrules:
@@ -86,7 +86,7 @@ rule dose_response:
     resources:
         mem_mb=1000,
     params:
-        code=code_of("dose_response"),
+        code=CODE["dose_response"],
         config=CONFIG.as_json(),
     shell:
         "exec python -m pipeline dose_response --config {params.config:q} --atrophy {input.atrophy:q} > {log:q} 2>&1"
@@ -131,7 +131,7 @@ rule report:
     resources:
         mem_mb=1500,
     params:
-        code=code_of("report"),
+        code=CODE["report"],
         config=CONFIG.as_json(),
     shell:
         "exec python -m pipeline report --config {params.config:q} > {log:q} 2>&1"

@@ -16,10 +16,10 @@ rule inspect:
     resources:
         mem_mb=lambda wc, attempt: 500 * attempt,
     params:
-        code=code_of("inspect"),
+        code=CODE["inspect"],
     shell:
         "exec python -m pipeline inspect --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --t1w {input.t1w:q} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --t1w {input.t1w:q} --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule skull_strip:
@@ -38,13 +38,13 @@ rule skull_strip:
     resources:
         mem_mb=lambda wc, attempt: SKULL_STRIP.mem_mb(2200) * attempt,
     params:
-        code=code_of("skull_strip", "skull_strip", SKULL_STRIP.engine),
+        code=CODE["skull_strip"],
         engine=SKULL_STRIP.engine,
         options=SKULL_STRIP.options,
     shell:
         "exec python -m pipeline skull_strip --participant {wildcards.participant} --visit {wildcards.visit}"
         " --t1w {input.t1w:q} --inspect {input.inspect:q} --engine {params.engine:q} --options {params.options:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule correct_bias:
@@ -62,8 +62,8 @@ rule correct_bias:
     resources:
         mem_mb=lambda wc, attempt: 1000 * attempt,
     params:
-        code=code_of("correct_bias", "bias_correction"),
+        code=CODE["correct_bias"],
     shell:
         "exec python -m pipeline correct_bias --participant {wildcards.participant} --visit {wildcards.visit}"
         " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"

@@ -12,7 +12,7 @@ rule scan_table:
     resources:
         mem_mb=500,
     params:
-        code=code_of("scan_table"),
+        code=CODE["scan_table"],
         config=CONFIG.as_json(),
         plan=lambda wc: PLAN.digest(),
     shell:
@@ -22,7 +22,7 @@ rule scan_table:
 rule aggregate_atrophy:
     input:
         table=OUT / "scans.tsv",
-        records=lambda wc: PLAN.records(),
+        records=lambda wc: planned_records(CONFIG, PLAN, CODE, workflow),
         checks=lambda wc: PLAN.records("check_scan", "check_pair"),
     output:
         atrophy=report(
@@ -47,8 +47,10 @@ rule aggregate_atrophy:
     resources:
         mem_mb=500,
     params:
-        code=code_of("aggregate_atrophy"),
+        code=CODE["aggregate_atrophy"],
         config=CONFIG.as_json(),
         plan=lambda wc: PLAN.digest(),
+        made_with=lambda wc: study_digest(CONFIG, PLAN, CODE),
     shell:
-        "exec python -m pipeline aggregate_atrophy --config {params.config:q} > {log:q} 2>&1"
+        "exec python -m pipeline aggregate_atrophy --config {params.config:q} --made-with {params.made_with}"
+        " > {log:q} 2>&1"

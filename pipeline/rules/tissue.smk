@@ -17,14 +17,14 @@ rule segment_tissue:
     resources:
         mem_mb=lambda wc, attempt: SEGMENTATION.mem_mb(2200) * attempt,
     params:
-        code=code_of("segment_tissue", "segmentation", SEGMENTATION.engine),
+        code=CODE["segment_tissue"],
         engine=SEGMENTATION.engine,
         options=SEGMENTATION.options,
     shell:
         "exec python -m pipeline segment_tissue --participant {wildcards.participant} --visit {wildcards.visit}"
         " --image {input.image:q} --skull-strip {input.skull_strip:q} --engine {params.engine:q}"
         " --options {params.options:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
 
 
 rule gray_matter_volume:
@@ -41,8 +41,8 @@ rule gray_matter_volume:
     resources:
         mem_mb=lambda wc, attempt: 800 * attempt,
     params:
-        code=code_of("gray_matter_volume"),
+        code=CODE["gray_matter_volume"],
     shell:
         "exec python -m pipeline gray_matter_volume --participant {wildcards.participant} --visit {wildcards.visit}"
         " --skull-strip {input.skull_strip:q} --segment-tissue {input.segment_tissue:q}"
-        " --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"

@@ -23,6 +23,7 @@ _PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK", "nipype", "onnxruntime", 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
     add_config_argument(parser)
+    parser.add_argument("--made-with", default="", help="digest of code and configuration, to be kept in run.json")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -33,13 +34,14 @@ def run(args: argparse.Namespace) -> None:
     write_derivative(folder, __version__)
     for name in TABLES:
         write_table(folder, name, getattr(results, name))
-    write_json(folder / "run.json", _run(config, results, folder))
+    write_json(folder / "run.json", _run(config, results, folder, args.made_with))
 
 
-def _run(config: Config, results: Results, folder: Path) -> dict[str, Any]:
+def _run(config: Config, results: Results, folder: Path, made_with: str) -> dict[str, Any]:
     """What made the tables: versions, configuration, digests. No dates, so that the same run gives the same bytes."""
     return {
         "version": __version__,
+        "made_with": made_with,
         "python": platform.python_version(),
         "packages": package_versions(*_PACKAGES),
         "config": config.as_dict(),

@@ -29,6 +29,7 @@ class Job:
     visits: Mapping[str, str]
     record: Path
     threads: int = 1
+    code: str = ""  # digest of what the workflow asked for, from `pipeline.freshness`
 
     @property
     def output_dir(self) -> Path:
@@ -92,6 +93,7 @@ def _add_arguments(parser: argparse.ArgumentParser, upstream: Sequence[str]) -> 
     parser.add_argument("--participant", required=True, help="label of the participant, without sub-")
     parser.add_argument("--record", required=True, type=Path, help="the record to write")
     parser.add_argument("--threads", type=int, default=1, help="cores that may be used")
+    parser.add_argument("--code", default="", help="digest of code and options, to be kept in the record")
     for name in upstream:
         parser.add_argument(f"--{name.replace('_', '-')}", required=True, type=Path, help=f"record of {name}")
 
@@ -108,7 +110,7 @@ def job_of(step: str, args: argparse.Namespace) -> Job:
     """The job that a step's arguments describe."""
     names = ("visit",) if hasattr(args, "visit") else ("baseline", "followup")
     visits = {name: getattr(args, name) for name in names}
-    return Job(step, f"sub-{args.participant}", visits, args.record.absolute(), args.threads)
+    return Job(step, f"sub-{args.participant}", visits, args.record.absolute(), args.threads, args.code)
 
 
 def perform(job: Job, work: Work, *, upstream: Mapping[str, Path], outputs: Mapping[str, Path]) -> None:
@@ -148,6 +150,7 @@ def perform(job: Job, work: Work, *, upstream: Mapping[str, Path], outputs: Mapp
             outputs=kept,
             measures=outcome.measures,
             provenance={
+                "code": job.code,
                 "engine": outcome.engine,
                 "tool_versions": dict(outcome.tool_versions),
                 "inputs": dict(outcome.inputs),
@@ -166,7 +169,8 @@ def _fail(job: Job, reason: Reason, outputs: Mapping[str, Path]) -> None:
     for path in outputs.values():
         path.unlink(missing_ok=True)
     sys.stderr.write(f"{job.step} of {job.participant_id}: {reason.code}: {reason.message}\n")
-    record = Record(job.step, job.participant_id, job.visits, "failed", reason, provenance={"engine": None})
+    provenance = {"code": job.code, "engine": None}
+    record = Record(job.step, job.participant_id, job.visits, "failed", reason, provenance=provenance)
     write_record(job.record, record)
 
 

@@ -1,5 +1,7 @@
 """What the workflow says before anything is measured."""
 
+import json
+import os
 import re
 import shutil
 import subprocess
@@ -72,7 +74,8 @@ def test_a_missing_tool_is_found_before_the_first_job(run_workflow, config, tmp_
 
 def test_broken_machinery_fails_the_run_but_everyone_has_a_row(run_workflow, config, tmp_path):
     run_workflow(config, "--until", "inspect")
-    (tmp_path / "out" / "records" / "sub-01" / "ses-BL" / "inspect.json").write_text("half a reco")
+    record = tmp_path / "out" / "records" / "sub-01" / "ses-BL" / "inspect.json"
+    record.write_text(record.read_text()[:-20])
     code, messages = run_workflow(config, "--retries", "0")
     assert code == 1
     assert "inspect.json is not a record of Graytrace" in messages
@@ -87,3 +90,44 @@ def test_what_is_finished_is_not_done_again(run_workflow, config):
     second, said = run_workflow(config, "--until", "inspect")
     assert second == 0
     assert re.search(r"total\s+0\n", said), said
+
+
+def _planned(messages):
+    """Jobs of a dry run by rule."""
+    return {rule: int(count) for rule, count in re.findall(r"^(?!total)(\w+) +(\d+)$", messages, re.MULTILINE)}
+
+
+def test_results_of_other_code_or_options_are_made_anew_wherever_snakemake_is_started(run_in, small, tmp_path):
+    """The folder where Snakemake is started, with all that it remembers, is a new one each time."""
+    out = tmp_path / "out"
+    code, said = run_in("first", small, out)
+    assert code == 0, said
+    code, said = run_in("elsewhere", small, out, "--dry-run")
+    assert code == 0, said
+    assert "Nothing to be done" in said
+    assert "done anew" not in said
+
+    record = out / "records" / "sub-02" / "ses-BL" / "segment_tissue.json"
+    content = json.loads(record.read_text())
+    old = content["provenance"]["code"]
+    content["provenance"]["code"] = "0123456789abcdef"
+    times = record.stat().st_atime_ns, record.stat().st_mtime_ns
+    record.write_text(json.dumps(content, indent=2))
+    os.utime(record, ns=times)
+    code, said = run_in("other-code", small, out, "--dry-run")
+    assert code == 0, said
+    jobs = _planned(said)
+    assert "1 steps were done by another version of Graytrace" in said
+    assert jobs["segment_tissue"] == jobs["gray_matter_volume"] == jobs["aggregate_atrophy"] == jobs["report"] == 1
+    assert not {"inspect", "skull_strip", "correct_bias"} & set(jobs)
+    code, said = run_in("other-code", small, out, "--dry-run", "--rerun-triggers", "mtime")
+    assert "Nothing to be done" in said, "who tells Snakemake to look at times alone has that"
+
+    code, said = run_in("again", small, out)
+    assert code == 0, said
+    assert json.loads(record.read_text())["provenance"]["code"] == old
+
+    small["study"]["window_months"] = [20, 28]
+    code, said = run_in("other-window", small, out, "--dry-run")
+    assert code == 0, said
+    assert set(_planned(said)) == {"all", "scan_table", "aggregate_atrophy", "dose_response", "report"}
