@@ -17,11 +17,13 @@ import shutil
 import subprocess
 import sys
 import time
+from collections.abc import Mapping
 from datetime import date, timedelta
 from pathlib import Path
 
 import yaml
 
+from pipeline.freshness import code_of_steps, study_digest
 from pipeline.records import Flag, Record, record_path, write_record
 from pipeline.study.config import load_config, read_config
 from pipeline.study.plan import Plan, plan_study
@@ -77,21 +79,27 @@ def write_data_set(root: Path, patients: int) -> None:
         (root / name / f"{name}_sessions.tsv").write_text(f"session_id\tacq_time\n{lines}")
 
 
-def write_records(plan: Plan) -> None:
+def write_records(plan: Plan, codes: Mapping[str, str]) -> None:
     """Records like those of finished steps; one patient in ten has a flag."""
     for number, name in enumerate(plan.participants):
         patient = plan.patient(name)
         flags = (Flag("thick_slices", "Slices are 3.00 mm thick."),) if number % 10 == 0 else ()
         for scan in patient.scans:
             for step in (*scan.steps, "check_scan"):
-                _record(plan, scan, step, SCAN_MEASURES.get(step, {}), flags if step == "inspect" else ())
+                seen = flags if step == "inspect" else ()
+                _record(plan, scan, step, codes[step], SCAN_MEASURES.get(step, {}), seen)
         for pair in patient.pairs:
             for step in (*PAIR_STEPS, "check_pair"):
-                _record(plan, pair, step, PAIR_MEASURES.get(step, {}), ())
+                _record(plan, pair, step, codes[step], PAIR_MEASURES.get(step, {}), ())
 
 
 def _record(
-    plan: Plan, planned: PlannedScan | PlannedPair, step: str, measures: dict[str, object], flags: tuple[Flag, ...]
+    plan: Plan,
+    planned: PlannedScan | PlannedPair,
+    step: str,
+    code: str,
+    measures: dict[str, object],
+    flags: tuple[Flag, ...],
 ) -> None:
     visits = (
         {"visit": planned.visit}
@@ -99,7 +107,7 @@ def _record(
         else {"baseline": planned.baseline.visit, "followup": planned.followup.visit}
     )
     path = record_path(plan.output_dir, planned.participant_id, visits, step)
-    provenance = {"engine": "embedded", "tool_versions": {}, "inputs": {"image": "0" * 64}}
+    provenance = {"code": code, "engine": "embedded", "tool_versions": {}, "inputs": {"image": "0" * 64}}
     write_record(
         path, Record(step, planned.participant_id, visits, "ok", None, flags, {}, measures, provenance=provenance)
     )
@@ -135,8 +143,10 @@ def run(work: Path, patients: int) -> list[dict[str, object]]:
     rows = [measure("dry run", [*snakemake, "--dry-run"], work)]
     plan = plan_study(config)
     rows.append(measure("scan table", [*step, "scan_table", "--config", config.as_json()], work))
-    write_records(plan)
-    rows.append(measure("tables", [*step, "aggregate_atrophy", "--config", config.as_json()], work))
+    codes = code_of_steps(config)
+    write_records(plan, codes)
+    made_with = ["--made-with", study_digest(config, plan, codes)]
+    rows.append(measure("tables", [*step, "aggregate_atrophy", "--config", config.as_json(), *made_with], work))
     atrophy = ["--atrophy", str(config.output_dir / "atrophy.tsv")]
     rows.append(measure("dose and change", [*step, "dose_response", "--config", config.as_json(), *atrophy], work))
     rows.append(measure("report", [*step, "report", "--config", config.as_json()], work))
