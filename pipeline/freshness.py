@@ -58,7 +58,8 @@ def _page_files() -> list[str]:
 
 def study_digest(config: Config, plan: Plan, codes: Mapping[str, str]) -> str:
     """Digest of what the tables and the report are made with: their code, the configuration and the plan."""
-    return text_sha256("\n".join([*(codes[step] for step in STUDY_STEPS), config.as_json(), plan.digest()]))[:16]
+    choices = json.dumps(config.as_dict(), sort_keys=True)  # their order in a file means nothing
+    return text_sha256("\n".join([*(codes[step] for step in STUDY_STEPS), choices, plan.digest()]))[:16]
 
 
 def outdated_records(plan: Plan, codes: Mapping[str, str]) -> list[str]:
