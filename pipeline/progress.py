@@ -6,14 +6,16 @@ Elsewhere (a log file, a cluster's output) Snakemake's own plain lines stay as t
 from __future__ import annotations
 
 import logging
-import shutil
 import time
 from collections import Counter
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any, TextIO
 
-_BAR_WIDTH = 30
-_CLEAR = "\r\x1b[K"
+from rich.console import Console
+from rich.file_proxy import FileProxy
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+_WHOLE_RUN = 1e9  # seconds that count for the speed: steps are few and differ much, so the last minute says little
 
 
 class ProgressHandler(logging.Handler):
@@ -25,67 +27,68 @@ class ProgressHandler(logging.Handler):
         The terminal.
     patients : mapping
         Number of each planned job to its patient; None for a job of the whole study.
-    plain : logging.Handler
+    plain : logging.StreamHandler
         Writes what is not progress.
+    clock : callable
+        Seconds.
     """
 
-    def __init__(self, stream: TextIO, patients: Mapping[int, str | None], plain: logging.Handler) -> None:
+    def __init__(
+        self,
+        stream: TextIO,
+        patients: Mapping[int, str | None],
+        plain: logging.StreamHandler[Any],
+        clock: Callable[[], float] = time.monotonic,
+    ) -> None:
         super().__init__()
         self._stream = stream
         self._patients = patients
         self.plain = plain
         self._left = Counter(name for name in patients.values() if name)
         self._total = len(self._left)
-        self._jobs_done = 0
-        self._start = time.monotonic()
+        self._console = Console(file=stream, highlight=False, markup=False, soft_wrap=True)
+        self._bar = Progress(
+            BarColumn(bar_width=30),
+            MofNCompleteColumn(),
+            TextColumn("steps, time left"),
+            TimeRemainingColumn(),
+            console=self._console,
+            transient=True,
+            refresh_per_second=2,
+            redirect_stdout=False,
+            redirect_stderr=False,
+            speed_estimate_period=_WHOLE_RUN,
+            get_time=clock,
+        )
+        self._task = self._bar.add_task("", total=len(patients))
+        plain.setStream(FileProxy(self._console, stream))  # its lines go above the bar
+        self._bar.start()
+        self._console.show_cursor(True)  # the bar hides it; a killed run could not give it back
 
     def emit(self, record: logging.LogRecord) -> None:
         """Show what an event changes."""
         event = getattr(getattr(record, "event", None), "name", "")
         if event == "JOB_FINISHED":
             self._finish(getattr(record, "job_id", None))
-        elif record.levelno < logging.WARNING:  # tells of single jobs that go well
-            return
-        else:
-            self._stream.write(_CLEAR)
+        elif record.levelno >= logging.WARNING:  # others tell of single jobs that go well
             self.plain.handle(record)
-        self._draw()
 
     def _finish(self, job: int | None) -> None:
         if job is None or job not in self._patients:
             return
-        self._jobs_done += 1
+        self._bar.advance(self._task)
         name = self._patients[job]
         if not name:
             return
         self._left[name] -= 1
         if self._left[name] == 0:
             done = sum(count == 0 for count in self._left.values())
-            self._stream.write(f"{_CLEAR}{name} is done ({done} of {self._total} patients)\n")
-
-    def _draw(self) -> None:
-        jobs = len(self._patients)
-        full = round(_BAR_WIDTH * self._jobs_done / jobs)
-        bar = "#" * full + "-" * (_BAR_WIDTH - full)
-        text = f"[{bar}] {self._jobs_done} of {jobs} steps, {self._time_left()}"
-        columns = shutil.get_terminal_size().columns  # a line that breaks could not be written over
-        self._stream.write(_CLEAR + text[: columns - 1])
-        self._stream.flush()
-
-    def _time_left(self) -> str:
-        """The time left if the rest takes as long for each step as what was done."""
-        if not self._jobs_done:
-            return "time left not known yet"
-        elapsed = time.monotonic() - self._start
-        minutes = round(elapsed / self._jobs_done * (len(self._patients) - self._jobs_done) / 60)
-        if not minutes:
-            return "less than a minute left"
-        return f"about {minutes // 60} h {minutes % 60:02d} min left"
+            self._console.print(f"{name} is done ({done} of {self._total} patients)")
 
     def close(self) -> None:
         """Take the bar away."""
-        self._stream.write(_CLEAR)
-        self._stream.flush()
+        self._bar.stop()
+        self.plain.setStream(self._stream)
         super().close()
 
 

@@ -20,7 +20,6 @@ from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, engine_of
 from pipeline.engines.suites import require_programs
 from pipeline.errors import ConfigError, PipelineError, ToolError
 from pipeline.freshness import STUDY_FILES, is_study_outdated, outdated_records, study_digest
-from pipeline.progress import hide_progress, show_progress
 from pipeline.provenance import remove_parts
 from pipeline.run_lock import lock_folder
 from pipeline.study import results
@@ -246,6 +245,8 @@ def begin_run(config: Config, plan: Plan, workflow: Any) -> None:
     SystemExit
         Another run works there, or the folder cannot be written.
     """
+    from pipeline.progress import show_progress  # noqa: PLC0415 - the processes of single jobs do not need it
+
     try:
         lock = lock_folder(config.output_dir)
     except PipelineError as error:
@@ -259,6 +260,8 @@ def begin_run(config: Config, plan: Plan, workflow: Any) -> None:
 
 def summarize_run(config: Config, *, unfinished: bool = False) -> str:
     """The last lines of a run; after an error the tables are made from what there is."""
+    from pipeline.progress import hide_progress  # noqa: PLC0415 - the processes of single jobs do not need it
+
     hide_progress()
     if unfinished:
         root = Path(__file__).resolve().parent.parent

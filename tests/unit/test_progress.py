@@ -2,6 +2,7 @@ import io
 import logging
 import os
 import pty
+import re
 import subprocess
 import sys
 from enum import Enum
@@ -16,10 +17,24 @@ PATIENTS = {1: "sub-01", 2: "sub-01", 3: "sub-02", 4: None}
 Event = Enum("Event", ["JOB_INFO", "JOB_FINISHED", "JOB_ERROR", "PROGRESS"])
 
 
+class Terminal(io.StringIO):
+    """Takes escape sequences and cursor movements."""
+
+    def isatty(self):
+        return True
+
+
+def _words(text):
+    """Without escape sequences: what somebody sees."""
+    return re.sub(r"\x1b\[[0-9;?]*[A-Za-z]", "", text)
+
+
 @pytest.fixture
-def shown():
+def shown(monkeypatch):
     """A bar, what it wrote, and how to send it an event."""
-    stream = io.StringIO()
+    monkeypatch.setenv("TERM", "xterm")
+    monkeypatch.setenv("COLUMNS", "80")
+    stream = Terminal()
     bar = ProgressHandler(stream, PATIENTS, logging.StreamHandler(stream))
 
     def send(event, message="", **more):
@@ -34,9 +49,11 @@ def shown():
         )
         record.__dict__.update(event=Event[event] if event else None, **more)
         bar.handle(record)
-        return stream.getvalue()
+        bar._bar.refresh()
+        return _words(stream.getvalue())
 
-    return send
+    yield send
+    bar.close()
 
 
 def test_a_patient_has_one_line_when_all_its_steps_are_done(shown):
@@ -44,27 +61,46 @@ def test_a_patient_has_one_line_when_all_its_steps_are_done(shown):
     assert "sub-01 is done (1 of 2 patients)\n" in shown("JOB_FINISHED", job_id=2)
     assert "sub-02 is done (2 of 2 patients)\n" in shown("JOB_FINISHED", job_id=3)
     text = shown("JOB_FINISHED", job_id=4)
-    assert text.count("\n") == 2
-    assert "4 of 4 steps" in text.rpartition("\r")[2]
+    assert text.count("is done") == 2
+    assert "4/4 steps" in text.rpartition("\r")[2]
 
 
-def test_the_bar_says_how_long_it_will_take(shown, monkeypatch):
-    now = iter([3600.0, 7200.0])
-    monkeypatch.setattr("time.monotonic", lambda: next(now))
-    bar = ProgressHandler(io.StringIO(), PATIENTS, logging.NullHandler())
-    bar._jobs_done = 1
-    assert bar._time_left() == "about 3 h 00 min left"
-    assert "not known yet" in shown(None, "a warning")
+def test_the_bar_says_how_long_it_will_take():
+    now = [0.0]
+    bar = ProgressHandler(Terminal(), PATIENTS, logging.StreamHandler(Terminal()), clock=lambda: now[0])
+    for job in (1, 2):
+        now[0] += 3600
+        bar._finish(job)
+    assert bar._bar.tasks[0].time_remaining == 7200
+    bar.close()
 
 
-def test_the_bar_never_breaks_into_a_second_line(shown, monkeypatch):
+def test_the_bar_never_breaks_into_a_second_line_and_messages_are_not_broken(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
     monkeypatch.setenv("COLUMNS", "40")
-    bar = shown("JOB_FINISHED", job_id=1).rpartition("\x1b[K")[2]
-    assert len(bar) == 39
+    stream = Terminal()
+    bar = ProgressHandler(stream, PATIENTS, logging.StreamHandler(stream))
+    bar._finish(1)
+    bar._bar.refresh()
+    drawn = _words(stream.getvalue()).splitlines()
+    assert drawn
+    assert max(map(len, drawn)) <= 40
+    long = "a message that is to be copied, with a path in it: " + 10 * "/folder"
+    bar.handle(logging.LogRecord("snakemake", logging.ERROR, "", 0, long, None, None))
+    bar.close()
+    assert f"{long}\n" in _words(stream.getvalue())
+
+
+def test_the_cursor_is_there_again_as_soon_as_the_bar_is_drawn(monkeypatch):
+    monkeypatch.setenv("TERM", "xterm")
+    stream = Terminal()
+    bar = ProgressHandler(stream, PATIENTS, logging.StreamHandler(stream))
+    assert stream.getvalue().rindex("\x1b[?25h") > stream.getvalue().rindex("\x1b[?25l")
+    bar.close()
 
 
 def test_errors_and_warnings_are_shown_in_full_and_single_jobs_are_not(shown):
-    assert shown("JOB_INFO", "rule inspect") == ""
+    assert "rule inspect" not in shown("JOB_INFO", "rule inspect")
     assert "Error in rule inspect\n" in shown("JOB_ERROR", "Error in rule inspect")
 
 
