@@ -5,7 +5,6 @@
 rule inspect:
     input:
         t1w=lambda wc: PLAN.t1w(wc.participant, wc.visit),
-        table=ancient(OUT / "scans.tsv"),
     output:
         record=OUT / "records" / SCAN / "inspect.json",
     log:

@@ -131,3 +131,16 @@ def test_results_of_other_code_or_options_are_made_anew_wherever_snakemake_is_st
     code, said = run_in("other-window", small, out, "--dry-run")
     assert code == 0, said
     assert set(_planned(said)) == {"all", "scan_table", "aggregate_atrophy", "dose_response", "report"}
+
+
+def test_a_change_of_the_plan_hides_no_change_of_a_scan(run_in, small, tmp_path):
+    out = tmp_path / "out"
+    code, said = run_in("one", small, out)
+    assert code == 0, said
+    scan = next(tmp_path.glob("bids/sub-02/*/anat/*_T1w.nii.gz"))
+    scan.write_bytes(scan.read_bytes()[:-1] + b"\x01")
+    small["study"]["window_months"] = [20, 28]
+    code, said = run_in("one", small, out, "--dry-run")
+    assert code == 0, said
+    jobs = _planned(said)
+    assert {"scan_table", "inspect", "skull_strip", "aggregate_atrophy"} <= set(jobs)
