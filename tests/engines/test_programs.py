@@ -173,6 +173,35 @@ def test_atropos_classes_are_told_by_their_brightness_not_by_their_number(call, 
         np.testing.assert_array_equal(read(images[trait]), read(prepared / "succeed" / f"pve_{number}.nii.gz"))
 
 
+def test_atropos_looks_for_csf_within_the_skull_and_n4_weighs_the_brain(call, prepared, tmp_path, monkeypatch):
+    for program, option, name in (
+        ("Atropos", "--mask-image", "searched"),
+        ("N4BiasFieldCorrection", "--mask-image", "evened"),
+        ("N4BiasFieldCorrection", "--weight-image", "weighed"),
+    ):
+        body = f'cp "$(after {option} "$@")" {name}.nii.gz; {fake_programs.PROGRAMS[program]}'
+        monkeypatch.setitem(fake_programs.PROGRAMS, program, body)
+    call("segmentation", "ants")
+    for name, mask in (("searched", "wide_mask"), ("evened", "wide_mask"), ("weighed", "mask")):
+        given = read(tmp_path / "job" / f"{name}.nii.gz")
+        np.testing.assert_array_equal(given, read(prepared / "succeed" / f"{mask}.nii.gz"))
+
+
+def test_atropos_tissue_ends_at_the_brain_and_is_csf_beyond(call, prepared, tmp_path):
+    mask = nib.load(prepared / "succeed" / "mask.nii.gz")
+    smaller = np.asarray(mask.dataobj).copy()
+    smaller[4:] = 0
+    nib.save(nib.Nifti1Image(smaller, mask.affine), tmp_path / "smaller.nii.gz")
+    images = call("segmentation", "ants", brain_mask=tmp_path / "smaller.nii.gz").images
+    csf, gm, wm = (read(images[trait]) for trait in ("csf_fraction", "gm_fraction", "wm_fraction"))
+    brain, searched = smaller > 0, read(prepared / "succeed" / "mask.nii.gz") > 0
+    assert gm[brain].all()
+    assert not gm[~brain].any()
+    assert not wm[~brain].any()
+    np.testing.assert_allclose((csf + gm + wm)[searched], 1, atol=1e-6)
+    np.testing.assert_array_equal(csf[brain], read(prepared / "succeed" / "pve_0.nii.gz")[brain])
+
+
 def test_spms_classes_are_told_by_the_order_of_its_map(call, prepared):
     images = call("segmentation", "spm").images
     for number, trait in enumerate(("gm_fraction", "wm_fraction", "csf_fraction"), start=1):
