@@ -282,6 +282,31 @@ def test_a_script_that_missed_a_program_is_no_result_although_it_ends_well(
     assert not error.about_data
 
 
+def test_a_program_that_the_ants_script_missed_is_named_although_it_ends_well(call, monkeypatch):
+    said = "we cant find the bc program -- does not seem to exist. Please install gnu coreutils."
+    monkeypatch.setitem(fake_programs.PROGRAMS, "antsBrainExtraction.sh", f'echo "{said}"; exit')
+    error = failure(call, "skull_strip", "ants", "succeed")
+    assert "did not find bc" in str(error)
+    assert not error.about_data
+
+
+def test_the_ants_script_gets_paths_without_blanks(call, prepared, tmp_path, monkeypatch):
+    split = 'for word in "$@"; do case "$word" in *" "*) echo "no file ${word%% *}" >&2; exit 1 ;; esac; done'
+    body = f"{split}; {fake_programs.PROGRAMS['antsBrainExtraction.sh']}"
+    monkeypatch.setitem(fake_programs.PROGRAMS, "antsBrainExtraction.sh", body)
+    folder = tmp_path / "my study"
+    shutil.copytree(prepared / "succeed", folder)
+    inputs = {
+        "in_file": folder / "image.nii.gz",
+        "template": folder / "image.nii.gz",
+        "template_brain_probability": folder / "mask.nii.gz",
+        "template_registration_mask": folder / "wide_mask.nii.gz",
+    }
+    np.testing.assert_array_equal(
+        read(call("skull_strip", "ants", **inputs).images["brain_mask"]), read(folder / "mask.nii.gz")
+    )
+
+
 def test_pictures_that_siena_could_not_draw_do_not_matter(call, monkeypatch):
     lines = ("siena: line 9: /x/slicer: No such file or directory", "rm: cannot remove 'x': No such file or directory")
     said = "; ".join(f'echo "{line}" >&2' for line in lines)
