@@ -202,6 +202,24 @@ def test_atropos_tissue_ends_at_the_brain_and_is_csf_beyond(call, prepared, tmp_
     np.testing.assert_array_equal(csf[brain], read(prepared / "succeed" / "pve_0.nii.gz")[brain])
 
 
+def test_n4_and_atropos_see_the_brain_at_one_brightness_whatever_the_scans_unit(call, prepared, tmp_path, monkeypatch):
+    body = f'cp "$(after --input-image "$@")" seen.nii.gz; {fake_programs.PROGRAMS["N4BiasFieldCorrection"]}'
+    monkeypatch.setitem(fake_programs.PROGRAMS, "N4BiasFieldCorrection", body)
+    scan = nib.load(prepared / "succeed" / "image.nii.gz")
+    faint = tmp_path / "faint.nii.gz"
+    nib.save(nib.Nifti1Image(np.float32(1e-6) * scan.get_fdata(dtype=np.float32), scan.affine), faint)
+    call("segmentation", "ants", in_file=faint)
+    brain = read(prepared / "succeed" / "mask.nii.gz") > 0
+    assert read(tmp_path / "job" / "seen.nii.gz")[brain].mean() == pytest.approx(100, rel=1e-4)
+
+
+@pytest.mark.parametrize("program", ["N4BiasFieldCorrection", "Atropos"])
+def test_n4_and_atropos_are_asked_to_say_why_they_fail(call, monkeypatch, program):
+    body = 'if [ "$(after --verbose "$@")" = 1 ]; then echo "ITK ERROR: a reason"; fi; exit 1'
+    monkeypatch.setitem(fake_programs.PROGRAMS, program, body)
+    assert "a reason" in str(failure(call, "segmentation", "ants", "succeed"))
+
+
 def test_spms_classes_are_told_by_the_order_of_its_map(call, prepared):
     images = call("segmentation", "spm").images
     for number, trait in enumerate(("gm_fraction", "wm_fraction", "csf_fraction"), start=1):

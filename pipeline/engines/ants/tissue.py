@@ -14,8 +14,10 @@ from pipeline.engines.stages import SegmentationOutputSpec, ToolInterface, ToolS
 from pipeline.errors import ToolError
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
-from pipeline.images.writing import write_mask
+from pipeline.images.writing import write_mask, write_volume
 
+_BRAIN_MEAN = 100.0  # Atropos takes a variance below 1e-6 for a failure, whatever the scan's unit
+_TELL = "--verbose 1"  # without it they end with exit code 1 and do not say why
 # in a T1-weighted scan CSF is darkest and white matter brightest
 _BY_BRIGHTNESS = ("csf_fraction", "gm_fraction", "wm_fraction")
 
@@ -32,9 +34,10 @@ class AtroposTissue(ToolInterface):
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = Path(self.inputs.in_file)
         brain, skull_inside = self._read_masks()
-        within = folder / "within.nii.gz"
+        scaled, within = folder / "scaled.nii.gz", folder / "within.nii.gz"
+        write_volume(scaled, Volume(scale_by_brain(read_volume(scan).data, brain.data), brain.voxel_to_ras))
         write_mask(within, skull_inside)
-        even = self._correct(within, folder)
+        even = self._correct(scaled, within, folder)
         outputs = self._call(self._atropos(even, within), folder)
         paths = [Path(path) for path in outputs.get("posteriors") or []]
         if len(paths) != len(_BY_BRIGHTNESS):
@@ -59,11 +62,11 @@ class AtroposTissue(ToolInterface):
         )
         return brain, Volume(brain.data | around.data, scan.voxel_to_ras)
 
-    def _correct(self, within: Path, folder: Path) -> Path:
+    def _correct(self, image: Path, within: Path, folder: Path) -> Path:
         """The scan once more through N4 within the skull, now with the weight of the brain alone."""
         correction = ants.N4BiasFieldCorrection(
             dimension=3,
-            input_image=self.inputs.in_file,
+            input_image=str(image),
             mask_image=str(within),  # N4 leaves what is outside as it was
             weight_image=self.inputs.brain_mask,
             output_image=str(folder / "n4.nii.gz"),
@@ -71,9 +74,10 @@ class AtroposTissue(ToolInterface):
             n_iterations=[50, 50, 30, 20],
             convergence_threshold=1e-6,
             bspline_fitting_distance=200,
+            args=_TELL,
         )
         path = one_file(self._call(correction, folder), "output_image", "N4BiasFieldCorrection")
-        check_image(path, "image", tool="N4BiasFieldCorrection", output="image", grid=Path(self.inputs.in_file))
+        check_image(path, "image", tool="N4BiasFieldCorrection", output="image", grid=image)
         return path
 
     def _atropos(self, image: Path, within: Path) -> ants.Atropos:
@@ -93,7 +97,22 @@ class AtroposTissue(ToolInterface):
             use_random_seed=False,  # the same scan gives the same classes
             save_posteriors=True,
             out_classified_image_name="atropos.nii.gz",
+            args=_TELL,
         )
+
+
+def scale_by_brain(image: np.ndarray, brain_mask: np.ndarray) -> np.ndarray:
+    """A multiple of an image whose mean in the brain is 100.
+
+    Raises
+    ------
+    ValueError
+        There is no signal in the brain mask.
+    """
+    mean = float(image[brain_mask].mean()) if brain_mask.any() else 0.0
+    if not mean > 0:
+        raise ValueError(f"the scan's mean in the brain mask is {mean:g}: expected more than 0")
+    return np.asarray(image * (_BRAIN_MEAN / mean), np.float32)
 
 
 def end_at_brain(weights: Mapping[str, np.ndarray], brain_mask: np.ndarray) -> dict[str, np.ndarray]:
