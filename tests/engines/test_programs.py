@@ -301,7 +301,7 @@ def test_a_script_that_missed_a_program_is_no_result_although_it_ends_well(
 
 
 def test_a_program_that_the_ants_script_missed_is_named_although_it_ends_well(call, monkeypatch):
-    said = "we cant find the bc program -- does not seem to exist. Please install gnu coreutils."
+    said = "we cant find the bc program -- does not seem to exist."  # codespell:ignore cant
     monkeypatch.setitem(fake_programs.PROGRAMS, "antsBrainExtraction.sh", f'echo "{said}"; exit')
     error = failure(call, "skull_strip", "ants", "succeed")
     assert "did not find bc" in str(error)

@@ -14,7 +14,7 @@ from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSku
 from pipeline.errors import ToolError
 
 _SCRIPT = "antsBrainExtraction.sh"
-# on stdout, with exit code 0: "we cant find the bc program -- does not seem to exist. Please install gnu coreutils."
+# on stdout, with exit code 0; the script writes it without an apostrophe
 _ABSENT = re.compile(r"we can'?t find the (\S+) program")
 
 
@@ -27,7 +27,7 @@ class AntsBrainInputSpec(ToolSkullStripInputSpec):
 
 
 class BrainExtraction(ants.BrainExtraction):
-    """nipype's, which looks for "we can't find" where the script says "we cant find"."""
+    """nipype's, which looks for other words than those that the script says where it misses a program."""
 
     def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
         ended = super()._run_interface(runtime, correct_return_codes)
