@@ -173,6 +173,53 @@ def test_atropos_classes_are_told_by_their_brightness_not_by_their_number(call, 
         np.testing.assert_array_equal(read(images[trait]), read(prepared / "succeed" / f"pve_{number}.nii.gz"))
 
 
+def test_atropos_looks_for_csf_within_the_skull_and_n4_weighs_the_brain(call, prepared, tmp_path, monkeypatch):
+    for program, option, name in (
+        ("Atropos", "--mask-image", "searched"),
+        ("N4BiasFieldCorrection", "--mask-image", "evened"),
+        ("N4BiasFieldCorrection", "--weight-image", "weighed"),
+    ):
+        body = f'cp "$(after {option} "$@")" {name}.nii.gz; {fake_programs.PROGRAMS[program]}'
+        monkeypatch.setitem(fake_programs.PROGRAMS, program, body)
+    call("segmentation", "ants")
+    for name, mask in (("searched", "wide_mask"), ("evened", "wide_mask"), ("weighed", "mask")):
+        given = read(tmp_path / "job" / f"{name}.nii.gz")
+        np.testing.assert_array_equal(given, read(prepared / "succeed" / f"{mask}.nii.gz"))
+
+
+def test_atropos_tissue_ends_at_the_brain_and_is_csf_beyond(call, prepared, tmp_path):
+    mask = nib.load(prepared / "succeed" / "mask.nii.gz")
+    smaller = np.asarray(mask.dataobj).copy()
+    smaller[4:] = 0
+    nib.save(nib.Nifti1Image(smaller, mask.affine), tmp_path / "smaller.nii.gz")
+    images = call("segmentation", "ants", brain_mask=tmp_path / "smaller.nii.gz").images
+    csf, gm, wm = (read(images[trait]) for trait in ("csf_fraction", "gm_fraction", "wm_fraction"))
+    brain, searched = smaller > 0, read(prepared / "succeed" / "mask.nii.gz") > 0
+    assert gm[brain].all()
+    assert not gm[~brain].any()
+    assert not wm[~brain].any()
+    np.testing.assert_allclose((csf + gm + wm)[searched], 1, atol=1e-6)
+    np.testing.assert_array_equal(csf[brain], read(prepared / "succeed" / "pve_0.nii.gz")[brain])
+
+
+def test_n4_and_atropos_see_the_brain_at_one_brightness_whatever_the_scans_unit(call, prepared, tmp_path, monkeypatch):
+    body = f'cp "$(after --input-image "$@")" seen.nii.gz; {fake_programs.PROGRAMS["N4BiasFieldCorrection"]}'
+    monkeypatch.setitem(fake_programs.PROGRAMS, "N4BiasFieldCorrection", body)
+    scan = nib.load(prepared / "succeed" / "image.nii.gz")
+    faint = tmp_path / "faint.nii.gz"
+    nib.save(nib.Nifti1Image(np.float32(1e-6) * scan.get_fdata(dtype=np.float32), scan.affine), faint)
+    call("segmentation", "ants", in_file=faint)
+    brain = read(prepared / "succeed" / "mask.nii.gz") > 0
+    assert read(tmp_path / "job" / "seen.nii.gz")[brain].mean() == pytest.approx(100, rel=1e-4)
+
+
+@pytest.mark.parametrize("program", ["N4BiasFieldCorrection", "Atropos"])
+def test_n4_and_atropos_are_asked_to_say_why_they_fail(call, monkeypatch, program):
+    body = 'if [ "$(after --verbose "$@")" = 1 ]; then echo "ITK ERROR: a reason"; fi; exit 1'
+    monkeypatch.setitem(fake_programs.PROGRAMS, program, body)
+    assert "a reason" in str(failure(call, "segmentation", "ants", "succeed"))
+
+
 def test_spms_classes_are_told_by_the_order_of_its_map(call, prepared):
     images = call("segmentation", "spm").images
     for number, trait in enumerate(("gm_fraction", "wm_fraction", "csf_fraction"), start=1):
@@ -251,6 +298,31 @@ def test_a_script_that_missed_a_program_is_no_result_although_it_ends_well(
     error = failure(call, task, name, "succeed")
     assert "went on without dc" in str(error)
     assert not error.about_data
+
+
+def test_a_program_that_the_ants_script_missed_is_named_although_it_ends_well(call, monkeypatch):
+    said = "we cant find the bc program -- does not seem to exist."  # codespell:ignore cant
+    monkeypatch.setitem(fake_programs.PROGRAMS, "antsBrainExtraction.sh", f'echo "{said}"; exit')
+    error = failure(call, "skull_strip", "ants", "succeed")
+    assert "did not find bc" in str(error)
+    assert not error.about_data
+
+
+def test_the_ants_script_gets_paths_without_blanks(call, prepared, tmp_path, monkeypatch):
+    split = 'for word in "$@"; do case "$word" in *" "*) echo "no file ${word%% *}" >&2; exit 1 ;; esac; done'
+    body = f"{split}; {fake_programs.PROGRAMS['antsBrainExtraction.sh']}"
+    monkeypatch.setitem(fake_programs.PROGRAMS, "antsBrainExtraction.sh", body)
+    folder = tmp_path / "my study"
+    shutil.copytree(prepared / "succeed", folder)
+    inputs = {
+        "in_file": folder / "image.nii.gz",
+        "template": folder / "image.nii.gz",
+        "template_brain_probability": folder / "mask.nii.gz",
+        "template_registration_mask": folder / "wide_mask.nii.gz",
+    }
+    np.testing.assert_array_equal(
+        read(call("skull_strip", "ants", **inputs).images["brain_mask"]), read(folder / "mask.nii.gz")
+    )
 
 
 def test_pictures_that_siena_could_not_draw_do_not_matter(call, monkeypatch):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,11 @@ from nipype.interfaces.base import File, isdefined
 
 from pipeline.engines.outputs import check_image
 from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
+from pipeline.errors import ToolError
+
+_SCRIPT = "antsBrainExtraction.sh"
+# on stdout, with exit code 0; the script writes it without an apostrophe
+_ABSENT = re.compile(r"we can'?t find the (\S+) program")
 
 
 class AntsBrainInputSpec(ToolSkullStripInputSpec):
@@ -20,6 +26,17 @@ class AntsBrainInputSpec(ToolSkullStripInputSpec):
     template_registration_mask = File(exists=True, desc="where the template is matched with the scan")
 
 
+class BrainExtraction(ants.BrainExtraction):
+    """nipype's, which looks for other words than those that the script says where it misses a program."""
+
+    def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
+        ended = super()._run_interface(runtime, correct_return_codes)
+        if absent := _ABSENT.search(getattr(ended, "stdout", None) or ""):
+            program = absent.group(1)
+            raise ToolError(f"{_SCRIPT} did not find {program}, which it calls. Install {program}, or repair ANTs.")
+        return ended
+
+
 class AntsBrain(ToolInterface):
     """Registration to a template, then Atropos; the template decides what belongs to the brain."""
 
@@ -28,16 +45,24 @@ class AntsBrain(ToolInterface):
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = Path(self.inputs.in_file)
-        extraction = ants.BrainExtraction(
+        extraction = BrainExtraction(
             dimension=3,
-            anatomical_image=str(scan),
-            brain_template=self.inputs.template,
-            brain_probability_mask=self.inputs.template_brain_probability,
+            anatomical_image=link_plainly(scan, folder / "scan"),
+            brain_template=link_plainly(Path(self.inputs.template), folder / "template"),
+            brain_probability_mask=link_plainly(Path(self.inputs.template_brain_probability), folder / "probability"),
             out_prefix="ants_",
-            use_random_seeding=0,  # the same scan gives the same mask
+            use_random_seeding=0,  # with one thread the same scan gives the same mask
         )
         if isdefined(self.inputs.template_registration_mask):
-            extraction.inputs.extraction_registration_mask = self.inputs.template_registration_mask
-        path = one_file(self._call(extraction, folder), "BrainExtractionMask", "antsBrainExtraction.sh")
-        mask = check_image(path, "mask", tool="antsBrainExtraction.sh", output="brain mask", grid=scan)
-        return self._keep_masks(folder, mask, None)
+            mask = Path(self.inputs.template_registration_mask)
+            extraction.inputs.extraction_registration_mask = link_plainly(mask, folder / "registration_mask")
+        path = one_file(self._call(extraction, folder), "BrainExtractionMask", _SCRIPT)
+        return self._keep_masks(folder, check_image(path, "mask", tool=_SCRIPT, output="brain mask", grid=scan), None)
+
+
+def link_plainly(image: Path, link: Path) -> str:
+    """Link to an image under a name with its own ending: the script takes a blank in a path for its end."""
+    ending = ".nii.gz" if image.name.endswith(".nii.gz") else image.suffix
+    named = link.with_name(link.name + ending)
+    named.symlink_to(image)
+    return str(named)
