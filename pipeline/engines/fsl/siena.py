@@ -11,7 +11,7 @@ from typing import Any
 from nipype.interfaces.base import Directory, File, TraitedSpec, traits
 from nipype.interfaces.fsl.base import FSLCommand, FSLCommandInputSpec
 
-from pipeline.engines.fsl.scripts import check_script
+from pipeline.engines.fsl.scripts import check_script, copy_scan
 from pipeline.engines.outputs import read_report
 from pipeline.engines.stages import MeasuresOutputSpec, ToolChangeInputSpec, ToolInterface, one_file
 from pipeline.errors import ToolError
@@ -146,7 +146,7 @@ class Siena(FSLCommand):
 
     def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
         ended = super()._run_interface(runtime, correct_return_codes)
-        check_script(ended, "SIENA")
+        check_script(ended, "SIENA", report=Path(ended.cwd, self.inputs.out_dir, "report.siena"))
         return ended
 
     def _list_outputs(self) -> dict[str, Any]:
@@ -227,7 +227,7 @@ class Sienax(FSLCommand):
 
     def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
         ended = super()._run_interface(runtime, correct_return_codes)
-        check_script(ended, "SIENAX")
+        check_script(ended, "SIENAX", report=Path(ended.cwd, self.inputs.out_dir, "report.sienax"))
         return ended
 
     def _list_outputs(self) -> dict[str, Any]:
@@ -258,9 +258,9 @@ class SienaChange(ToolInterface):
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         siena = Siena(
-            in_file=self.inputs.baseline_file,
-            in_file2=self.inputs.followup_file,
-            out_dir=str(folder / "siena"),
+            in_file=str(copy_scan(Path(self.inputs.baseline_file), folder, "baseline")),
+            in_file2=str(copy_scan(Path(self.inputs.followup_file), folder, "followup")),
+            out_dir=str(folder.resolve() / "siena"),
             bet_options=f"-R -f {self.inputs.bet_fraction:g}",
         )
         report = parse_siena_report(
