@@ -11,6 +11,7 @@ import pytest
 
 from pipeline.engines import suites
 from pipeline.engines.freesurfer.synthseg import LABELS
+from pipeline.engines.fsl.scripts import copy_scan
 from pipeline.engines.registry import TASKS, engine_of
 from pipeline.engines.runner import run_task
 from pipeline.errors import ToolError
@@ -270,11 +271,9 @@ def test_a_tool_that_finds_only_the_brain_says_that_it_knows_no_intracranial_vol
 
 
 def test_siena_tells_the_whole_brain_and_nothing_of_gray_matter(call):
-    assert call("change", "fsl").measures == {
-        "brain_change_percent": -0.684792,
-        "siena_forward_percent": -0.675195,
-        "siena_backward_percent": 0.694389,
-    }
+    assert call("change", "fsl").measures == pytest.approx(
+        {"brain_change_percent": -0.684792, "siena_forward_percent": -0.675195, "siena_backward_percent": 0.694389}
+    )
 
 
 def test_samsegs_change_is_that_of_its_volumes(call):
@@ -329,7 +328,29 @@ def test_pictures_that_siena_could_not_draw_do_not_matter(call, monkeypatch):
     lines = ("siena: line 9: /x/slicer: No such file or directory", "rm: cannot remove 'x': No such file or directory")
     said = "; ".join(f'echo "{line}" >&2' for line in lines)
     monkeypatch.setitem(fake_programs.PROGRAMS, "siena", f"{fake_programs.PROGRAMS['siena']}; {said}")
-    assert call("change", "fsl").measures["brain_change_percent"] == -0.684792
+    assert call("change", "fsl").measures["brain_change_percent"] == pytest.approx(-0.684792)
+
+
+def test_a_program_that_siena_missed_stands_in_its_report_where_its_shell_sends_stderr_there(call, monkeypatch):
+    said = 'echo "/x/bin/siena_flirt: 9: /x/bin/avscale: not found" >> "$(after -o "$@")/report.siena"'
+    monkeypatch.setitem(fake_programs.PROGRAMS, "siena", f"{fake_programs.PROGRAMS['siena']}; {said}")
+    assert "went on without avscale" in str(failure(call, "change", "fsl", "succeed"))
+
+
+@pytest.mark.parametrize(("task", "program"), [("skull_strip", "bet"), ("change", "siena")])
+def test_fsls_scripts_never_see_a_blank_in_a_path(call, prepared, tmp_path, monkeypatch, task, program):
+    scan = tmp_path / "my study" / "scan.nii.gz"
+    scan.parent.mkdir()
+    shutil.copy(prepared / "succeed" / "image.nii.gz", scan)
+    refuse = 'case "$*" in *"my study"*) exit 5 ;; esac; for path in "$@"; do test ! -h "$path" || exit 6; done'
+    monkeypatch.setitem(fake_programs.PROGRAMS, program, f"{refuse}; {fake_programs.PROGRAMS[program]}")
+    assert call(task, "fsl", in_file=scan, baseline_file=scan, followup_file=scan)
+
+
+def test_a_job_folder_with_a_blank_is_named_with_what_to_set(tmp_path):
+    (tmp_path / "my folder").mkdir()
+    with pytest.raises(ToolError, match="TMPDIR"):
+        copy_scan(tmp_path / "scan.nii.gz", tmp_path / "my folder", "scan")
 
 
 def test_options_of_the_configuration_reach_the_program(call, tmp_path):

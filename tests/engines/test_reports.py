@@ -28,7 +28,21 @@ BRAIN              1466666.60 1110101.88
 
 def test_a_siena_report_has_two_directions_and_their_mean():
     report = parse_siena_report(fake_programs.SIENA_REPORT)
-    assert (report.backward_percent, report.forward_percent, report.pbvc_percent) == (0.694389, -0.675195, -0.684792)
+    assert (report.backward_percent, report.forward_percent) == (0.694389, -0.675195)
+    assert report.pbvc_percent == pytest.approx(-0.684792)
+
+
+def test_a_change_too_small_for_sienas_own_mean_is_read_where_it_was_measured():
+    text = fake_programs.SIENA_REPORT.replace("-0.675195", "2.3e-05").replace("-0.684792", "-2.8471945000")
+    assert parse_siena_report(text).pbvc_percent == pytest.approx((2.3e-05 - 0.694389) / 2)
+
+
+@pytest.mark.parametrize("factors", ["corr1=1.2060160200 corr2=1.1 corr=1.15300801", "corr1= corr2=1.1 corr=.55", ""])
+def test_a_change_on_the_scale_of_a_failed_calibration_is_refused(factors):
+    text = fake_programs.SIENA_REPORT.replace("corr1=1.002 corr2=1.001 corr=1.0015", factors)
+    with pytest.raises(ToolError, match="calibration failed") as caught:
+        parse_siena_report(text)
+    assert (caught.value.code, caught.value.about_data) == ("output_damaged", False)
 
 
 @pytest.mark.parametrize("lines", [15, 12, 0])
@@ -41,7 +55,7 @@ def test_a_siena_report_that_ends_too_early_is_refused(lines):
 
 def test_a_change_that_no_brain_has_is_about_the_data():
     with pytest.raises(ToolError, match="not matched") as caught:
-        parse_siena_report("PBVC  90 %\nPBVC -90 %\nfinalPBVC -90.0 %\n")
+        parse_siena_report("corr1=1.1 corr2=1.1 corr=1.1\nPBVC  90 %\nPBVC -90 %\nfinalPBVC -90.0 %\n")
     assert caught.value.about_data
 
 

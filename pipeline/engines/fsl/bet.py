@@ -8,7 +8,7 @@ from typing import Any
 from nipype.interfaces import fsl
 from nipype.interfaces.base import CommandLine, traits
 
-from pipeline.engines.fsl.scripts import check_script
+from pipeline.engines.fsl.scripts import check_script, copy_scan
 from pipeline.engines.outputs import check_image
 from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
 
@@ -39,8 +39,8 @@ class BetBrain(ToolInterface):
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = Path(self.inputs.in_file)
         bet = BET(
-            in_file=str(scan),
-            out_file=str(folder / "bet.nii.gz"),
+            in_file=str(copy_scan(scan, folder, "scan")),
+            out_file=str(folder.resolve() / "bet.nii.gz"),
             frac=self.inputs.bet_fraction,
             robust=True,
             mask=True,

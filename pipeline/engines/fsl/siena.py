@@ -11,7 +11,7 @@ from typing import Any
 from nipype.interfaces.base import Directory, File, TraitedSpec, traits
 from nipype.interfaces.fsl.base import FSLCommand, FSLCommandInputSpec
 
-from pipeline.engines.fsl.scripts import check_script
+from pipeline.engines.fsl.scripts import check_script, copy_scan
 from pipeline.engines.outputs import read_report
 from pipeline.engines.stages import MeasuresOutputSpec, ToolChangeInputSpec, ToolInterface, one_file
 from pipeline.errors import ToolError
@@ -19,6 +19,11 @@ from pipeline.errors import ToolError
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"
 _DIRECTION = re.compile(rf"^\s*PBVC\s+{_NUMBER}\s*%", re.MULTILINE)
 _FINAL = re.compile(rf"^\s*finalPBVC\s+{_NUMBER}\s*%", re.MULTILINE)
+_CALIBRATION = re.compile(rf"^\s*corr1={_NUMBER} +corr2={_NUMBER} +corr={_NUMBER}\s*$", re.MULTILINE)
+# siena_cal measures a scan against itself scaled by 1.002 and divides the true change by what it measured; where that
+# measurement failed, dc has nothing to divide by and siena_cal ends well with the true change itself
+_CALIBRATION_PERCENT = 100 * (1.002**6 - 1)
+_CALIBRATION_ROUNDING = 1e-5
 # SIENA's edges move by fractions of a voxel; far beyond this the two directions contradict each other
 _PLAUSIBLE_PERCENT = 50.0
 
@@ -33,7 +38,8 @@ class SienaReport:
         From the second to the first time point as SIENA reports it (gain where the patient lost), and from the first
         to the second.
     pbvc_percent : float
-        Mean of both directions, as change from first to second.
+        Mean of both directions, as change from first to second. SIENA's own mean is not taken: its shell cannot read
+        a change so small that it stands there with an exponent (``2.3e-05``), and makes several percent of it.
     """
 
     backward_percent: float
@@ -49,12 +55,13 @@ def parse_siena_report(text: str) -> SienaReport:
     Raises
     ------
     ToolError
-        ``output_damaged``: the report ends too early or a number makes no sense.
+        ``output_damaged``: the report ends too early, a calibration failed or a number makes no sense.
 
     Examples
     --------
-    >>> parse_siena_report("PBVC  0.70 %\nPBVC  -0.66 %\nfinalPBVC -0.68 %\n").pbvc_percent
-    -0.68
+    >>> text = "corr1=1.1 corr2=1.2 corr=1.15\nPBVC  0.75 %\nPBVC  -0.25 %\nfinalPBVC -.5 %\n"
+    >>> parse_siena_report(text).pbvc_percent
+    -0.5
     """
     directions = [float(value) for value in _DIRECTION.findall(text)]
     final = _FINAL.search(text)
@@ -64,7 +71,9 @@ def parse_siena_report(text: str) -> SienaReport:
             "expected two and one. SIENA broke off on the way.",
             code="output_damaged",
         )
-    report = SienaReport(directions[0], directions[1], float(final.group(1)))
+    _check_calibration(text)
+    backward, forward = directions
+    report = SienaReport(backward, forward, (forward - backward) / 2)
     if not math.isfinite(report.pbvc_percent) or abs(report.pbvc_percent) > _PLAUSIBLE_PERCENT:
         raise ToolError(
             f"SIENA reports a brain volume change of {report.pbvc_percent:g} %: the visits were not matched.",
@@ -72,6 +81,19 @@ def parse_siena_report(text: str) -> SienaReport:
             about_data=True,
         )
     return report
+
+
+def _check_calibration(text: str) -> None:
+    """Make sure that SIENA measured both scans against themselves: the factor scales every change that it reports."""
+    found = _CALIBRATION.search(text)
+    factors = [float(factor) for factor in found.groups()] if found else []
+    if not factors or any(abs(factor - _CALIBRATION_PERCENT) < _CALIBRATION_ROUNDING for factor in factors[:2]):
+        line = found.group().strip() if found else "no line with corr1, corr2 and corr"
+        raise ToolError(
+            f"SIENA went on although its calibration failed ({line}): its changes would be on a wrong scale. "
+            "The log tells which program failed, perhaps for want of memory.",
+            code="output_damaged",
+        )
 
 
 class _OptionsInputSpec(FSLCommandInputSpec):
@@ -124,7 +146,7 @@ class Siena(FSLCommand):
 
     def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
         ended = super()._run_interface(runtime, correct_return_codes)
-        check_script(ended, "SIENA")
+        check_script(ended, "SIENA", report=Path(ended.cwd, self.inputs.out_dir, "report.siena"))
         return ended
 
     def _list_outputs(self) -> dict[str, Any]:
@@ -205,7 +227,7 @@ class Sienax(FSLCommand):
 
     def _run_interface(self, runtime: Any, correct_return_codes: tuple[int, ...] = (0,)) -> Any:
         ended = super()._run_interface(runtime, correct_return_codes)
-        check_script(ended, "SIENAX")
+        check_script(ended, "SIENAX", report=Path(ended.cwd, self.inputs.out_dir, "report.sienax"))
         return ended
 
     def _list_outputs(self) -> dict[str, Any]:
@@ -236,9 +258,9 @@ class SienaChange(ToolInterface):
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         siena = Siena(
-            in_file=self.inputs.baseline_file,
-            in_file2=self.inputs.followup_file,
-            out_dir=str(folder / "siena"),
+            in_file=str(copy_scan(Path(self.inputs.baseline_file), folder, "baseline")),
+            in_file2=str(copy_scan(Path(self.inputs.followup_file), folder, "followup")),
+            out_dir=str(folder.resolve() / "siena"),
             bet_options=f"-R -f {self.inputs.bet_fraction:g}",
         )
         report = parse_siena_report(
