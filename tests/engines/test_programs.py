@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from pipeline.engines import suites
+from pipeline.engines.ants.tissue import scale_by_brain
 from pipeline.engines.freesurfer.synthseg import LABELS
 from pipeline.engines.fsl.scripts import copy_scan
 from pipeline.engines.registry import TASKS, engine_of
 from pipeline.engines.runner import run_task
-from pipeline.errors import ToolError
+from pipeline.errors import ImageError, ToolError
 
 ENGINES = [
     (task, name) for task, content in TASKS.items() for name, engine in content.engines.items() if engine.commands
@@ -363,3 +364,8 @@ def test_options_of_the_configuration_reach_the_program(call, tmp_path):
         fake_programs.PROGRAMS.update(real)
     assert program.exists()
     assert "-f 0.35" in (tmp_path / "job" / "arguments").read_text()
+
+
+def test_a_scan_without_signal_in_the_brain_is_a_fault_of_the_scan():
+    with pytest.raises(ImageError, match="mean in the brain mask is 0"):
+        scale_by_brain(np.zeros((3, 3, 3)), np.ones((3, 3, 3), bool))

@@ -11,7 +11,7 @@ from nipype.interfaces import ants
 
 from pipeline.engines.outputs import check_image
 from pipeline.engines.stages import SegmentationOutputSpec, ToolInterface, ToolSegmentationInputSpec, one_file
-from pipeline.errors import ToolError
+from pipeline.errors import ImageError, ToolError
 from pipeline.images.grids import Volume
 from pipeline.images.reading import read_mask, read_volume
 from pipeline.images.writing import write_mask, write_volume
@@ -106,12 +106,12 @@ def scale_by_brain(image: np.ndarray, brain_mask: np.ndarray) -> np.ndarray:
 
     Raises
     ------
-    ValueError
-        There is no signal in the brain mask.
+    ImageError
+        ``not_measurable``: there is no signal in the brain mask.
     """
     mean = float(image[brain_mask].mean()) if brain_mask.any() else 0.0
     if not mean > 0:
-        raise ValueError(f"the scan's mean in the brain mask is {mean:g}: expected more than 0")
+        raise ImageError("not_measurable", f"The scan's mean in the brain mask is {mean:g}: expected more than 0.")
     return np.asarray(image * (_BRAIN_MEAN / mean), np.float32)
 
 
