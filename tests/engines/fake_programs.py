@@ -18,7 +18,7 @@ SIENA_REPORT = """
  part of FSL www.fmrib.ox.ac.uk/fsl
  running longitudinal atrophy measurement: siena version 2.6
 ----------  change analysis  ------------------------------------------
-corr1=1.002 corr2=1.001 corr=1.0015
+corr1=.6917807783 corr2=.7014739015 corr=.6966273399
 AREA  217365.3 mm^2
 VOLC  5031.18 mm^3
 RATIO 0.023146 mm
@@ -28,7 +28,7 @@ VOLC  -4893.11 mm^3
 RATIO -0.022506 mm
 PBVC  -0.675195 %
 
-finalPBVC -0.684792 %
+finalPBVC -.6847920000 %
 """
 SYNTHSEG_VOLUMES = "subject,total intracranial,left cerebral white matter,csf\nscan,1500123.5,220000.25,310000.75\n"
 BASELINE_ML = {"Cerebral-White-Matter": 220.0, "Cerebral-Cortex": 250.0, "Thalamus": 7.0, "Lateral-Ventricle": 12.0}

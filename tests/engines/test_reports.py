@@ -33,13 +33,13 @@ def test_a_siena_report_has_two_directions_and_their_mean():
 
 
 def test_a_change_too_small_for_sienas_own_mean_is_read_where_it_was_measured():
-    text = fake_programs.SIENA_REPORT.replace("-0.675195", "2.3e-05").replace("-0.684792", "-2.8471945000")
+    text = fake_programs.SIENA_REPORT.replace("-0.675195", "2.3e-05").replace("-.6847920000", "-2.8471945000")
     assert parse_siena_report(text).pbvc_percent == pytest.approx((2.3e-05 - 0.694389) / 2)
 
 
 @pytest.mark.parametrize("factors", ["corr1=1.2060160200 corr2=1.1 corr=1.15300801", "corr1= corr2=1.1 corr=.55", ""])
 def test_a_change_on_the_scale_of_a_failed_calibration_is_refused(factors):
-    text = fake_programs.SIENA_REPORT.replace("corr1=1.002 corr2=1.001 corr=1.0015", factors)
+    text = fake_programs.SIENA_REPORT.replace("corr1=.6917807783 corr2=.7014739015 corr=.6966273399", factors)
     with pytest.raises(ToolError, match="calibration failed") as caught:
         parse_siena_report(text)
     assert (caught.value.code, caught.value.about_data) == ("output_damaged", False)
