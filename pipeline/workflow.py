@@ -51,7 +51,6 @@ def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]
     SystemExit
         With the words of our own error and exit code 1: anything else Snakemake would print with a traceback.
     """
-    lift_start_limit(workflow)
     config_files = [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles]
     try:
         config = load_config(content, config_files)
@@ -70,11 +69,15 @@ def lift_start_limit(workflow: Any) -> None:
 
     With a limit, Snakemake 9 sets a timer of a second whenever it selected jobs; each timer selects again and sets the
     next. So every finished job adds one selection a second to the rest of the run: a fifth of a core after 100 jobs.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        About to run: its settings and its scheduler do not exist earlier.
     """
-    settings = workflow.scheduling_settings  # none for `snakemake --lint`
-    limit = settings and settings.max_jobs_per_timespan
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
     if limit is not None and (limit.max_jobs, limit.timespan) == _DEFAULT_JOB_STARTS:
-        settings.max_jobs_per_timespan = None
+        workflow.scheduler.job_rate_limiter = None
 
 
 def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workflow: Any) -> list[str]:
@@ -254,6 +257,7 @@ def begin_run(config: Config, plan: Plan, workflow: Any) -> None:
     atexit.register(lock.release)
     if lock.is_after_crash:
         remove_parts(config.output_dir)
+    lift_start_limit(workflow)
     print(plan.summary(), file=sys.stderr)  # noqa: T201 - Snakemake's own messages go there
     show_progress(workflow)
 

@@ -8,13 +8,8 @@ from pipeline.workflow import lift_start_limit
 
 @pytest.mark.parametrize(("asked", "stays"), [("100/1s", False), ("5/1m", True), ("100/1m", True)])
 def test_only_the_default_limit_of_job_starts_is_lifted(asked, stays):
-    limit = MaxJobsPerTimespan.parse_choice(asked)
-    workflow = SimpleNamespace(scheduling_settings=SchedulingSettings(max_jobs_per_timespan=limit))
+    limiter = object()
+    settings = SchedulingSettings(max_jobs_per_timespan=MaxJobsPerTimespan.parse_choice(asked))
+    workflow = SimpleNamespace(scheduling_settings=settings, scheduler=SimpleNamespace(job_rate_limiter=limiter))
     lift_start_limit(workflow)
-    assert workflow.scheduling_settings.max_jobs_per_timespan is (limit if stays else None)
-
-
-def test_nothing_is_lifted_where_nothing_is_scheduled():
-    workflow = SimpleNamespace(scheduling_settings=None)
-    lift_start_limit(workflow)
-    assert workflow.scheduling_settings is None
+    assert workflow.scheduler.job_rate_limiter is (limiter if stays else None)

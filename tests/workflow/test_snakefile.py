@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 PROJECT = Path(__file__).resolve().parents[2]
 
@@ -144,3 +145,30 @@ def test_a_change_of_the_plan_hides_no_change_of_a_scan(run_in, small, tmp_path)
     assert code == 0, said
     jobs = _planned(said)
     assert {"scan_table", "inspect", "skull_strip", "aggregate_atrophy"} <= set(jobs)
+
+
+COUNT_TIMERS = """
+import sys
+from snakemake.cli import main
+from snakemake.scheduling.job_scheduler import JobScheduler
+set_timer, timers = JobScheduler._schedule_reevalutation, []
+def counted(self, delay):
+    timers.append(delay)
+    set_timer(self, delay)
+JobScheduler._schedule_reevalutation = counted
+try:
+    main(sys.argv[1:])
+finally:
+    print("timers:", len(timers), flush=True)
+"""
+
+
+@pytest.mark.parametrize(("asked", "has_timers"), [([], False), (["--max-jobs-per-timespan", "50/1s"], True)])
+def test_finished_jobs_leave_no_timers_behind(config, tmp_path, asked, has_timers):
+    """With Snakemake's default limit of job starts each selection of jobs sets a timer for one more, without end."""
+    (tmp_path / "my.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-c", COUNT_TIMERS, "--snakefile", str(PROJECT / "Snakefile"), "--cores", "2"]
+    command += ["--directory", str(tmp_path), "--configfile", str(tmp_path / "my.yaml"), "--until", "inspect", *asked]
+    done = subprocess.run(command, cwd=PROJECT, capture_output=True, text=True, check=False)  # noqa: S603 - our own
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (int(re.search(r"timers: (\d+)", done.stdout)[1]) > 0) is has_timers
