@@ -35,7 +35,7 @@ def table(tmp_path):
 
 def test_no_name_reaches_a_shell_unquoted(start, table, tmp_path):
     out = tmp_path / "out 'put' $(touch pwned); x"
-    process, messages = start("names", {"study": {"scans": str(table)}}, out, "--until", "inspect")
+    process, messages = start("names", {"study": {"scans": str(table)}}, out, "--until", "inspect", "scan_table")
     assert process.wait() == 0, messages.read_text()
     records = list(out.glob("records/*/ses-BL/inspect.json"))
     assert len(records) == len(NASTY) - 1, messages.read_text()

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from pipeline import __version__
+from pipeline.freshness import code_of_steps
 from pipeline.study.config import load_config, read_config
 from pipeline.study.plan import plan_study
 from pipeline.study.results import collect_results
@@ -37,7 +38,7 @@ def study(scale, tmp_path):
         content = read_config(ROOT / "config.yaml")
         content["study"].update(bids_dir=str(folder / "bids"), output_dir=str(folder / "out"))
         config = load_config(content)
-        scale.write_records(plan_study(config))
+        scale.write_records(plan_study(config), code_of_steps(config))
         return config
 
     return make
