@@ -11,9 +11,12 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-from pipeline.freshness import code_of_steps, study_digest
-from pipeline.workflow import asked_tables, begin_run, choose_stages, container_image
+from pipeline.freshness import study_digest
 from pipeline.workflow import (
+    asked_tables,
+    begin_run,
+    choose_stages,
+    container_image,
     job_environment,
     open_study,
     planned_records,
@@ -24,8 +27,7 @@ from pipeline.workflow import (
 configfile: Path(workflow.basedir) / "config.yaml"
 
 
-CONFIG, PLAN = open_study(config, workflow)
-CODE = code_of_steps(CONFIG)
+CONFIG, PLAN, CODE = open_study(config, workflow)
 OUT = CONFIG.output_dir
 SKULL_STRIP, SEGMENTATION, CHANGE = choose_stages(CONFIG, workflow)
 SCAN = "sub-{participant}/ses-{visit}"

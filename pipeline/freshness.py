@@ -16,9 +16,15 @@ from pipeline.provenance import code_fingerprint, text_sha256
 from pipeline.records import record_path
 from pipeline.study.config import Config
 from pipeline.study.plan import Plan
+from pipeline.study.planned import PAIR_STEPS
 
-STUDY_STEPS = ("scan_table", "aggregate_atrophy", "dose_response", "report")
-STUDY_FILES = ("scans.tsv", "atrophy.tsv", "dose_response.tsv", "report.html")  # one of each of these steps
+# one file of each step on the whole study
+STUDY_FILES = {
+    "scan_table": "scans.tsv",
+    "aggregate_atrophy": "atrophy.tsv",
+    "dose_response": "dose_response.tsv",
+    "report": "report.html",
+}
 _TASKS = {
     "inspect": (),
     "skull_strip": ("skull_strip",),
@@ -30,7 +36,7 @@ _TASKS = {
     "measure_change": ("change",),
     "check_scan": (),
     "check_pair": (),
-    **dict.fromkeys(STUDY_STEPS, ()),
+    **dict.fromkeys(STUDY_FILES, ()),
 }
 
 
@@ -59,7 +65,7 @@ def _page_files() -> list[str]:
 def study_digest(config: Config, plan: Plan, codes: Mapping[str, str]) -> str:
     """Digest of what the tables and the report are made with: their code, the configuration and the plan."""
     choices = json.dumps(config.as_dict(), sort_keys=True)  # their order in a file means nothing
-    return text_sha256("\n".join([*(codes[step] for step in STUDY_STEPS), choices, plan.digest()]))[:16]
+    return text_sha256("\n".join([*(codes[step] for step in STUDY_FILES), choices, plan.digest()]))[:16]
 
 
 def outdated_records(plan: Plan, codes: Mapping[str, str]) -> list[str]:
@@ -75,7 +81,7 @@ def _records(plan: Plan) -> Iterator[tuple[str, Path]]:
     for pair in plan.pairs:
         if pair.is_measured:
             visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
-            for step in ("align_visits", "measure_change", "check_pair"):
+            for step in (*PAIR_STEPS, "check_pair"):
                 yield step, record_path(plan.output_dir, pair.participant_id, visits, step)
 
 

@@ -19,7 +19,7 @@ from pipeline import __version__
 from pipeline.engines.registry import EMBEDDED, STAGES, check_engines, engine_of, stage_options
 from pipeline.engines.suites import require_programs
 from pipeline.errors import ConfigError, PipelineError, ToolError
-from pipeline.freshness import STUDY_FILES, is_study_outdated, outdated_records, study_digest
+from pipeline.freshness import STUDY_FILES, code_of_steps, is_study_outdated, outdated_records, study_digest
 from pipeline.provenance import remove_parts
 from pipeline.run_lock import lock_folder
 from pipeline.study import results
@@ -35,8 +35,8 @@ _CONTAINER_PROGRAMS = ("apptainer", "singularity")
 _WITHOUT_CONTAINERS = "or use what is installed: --sdm env-modules, or --profile profiles/installed after another"
 
 
-def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]:
-    """The configuration and the plan of a study.
+def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan, dict[str, str]]:
+    """The configuration and the plan of a study, and the code of each step from `pipeline.freshness.code_of_steps`.
 
     Parameters
     ----------
@@ -61,7 +61,7 @@ def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan]
         plan = plan_study(config, whole=not workflow.remote_exec) if can_run else Plan(config, None, Exclusions())
     except PipelineError as error:
         sys.exit(f"Graytrace: {error}")
-    return config, plan
+    return config, plan, code_of_steps(config)
 
 
 def lift_start_limit(workflow: Any) -> None:
@@ -102,7 +102,7 @@ def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workfl
                 file=sys.stderr,
             )
         if is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
-            again += [str(config.output_dir / name) for name in STUDY_FILES]
+            again += [str(config.output_dir / name) for name in STUDY_FILES.values()]
         workflow.dag.forcefiles.update(again)
     return plan.records()
 

@@ -132,15 +132,27 @@ def find_lesions(
     (wm, wm_sd), (gm, gm_sd), (fluid, _) = normal.values()
     if not fluid < 0.8 * wm:
         raise ValueError(f"fluid is not dark on the FLAIR scan ({fluid:.3g}, white matter {wm:.3g})")
-    zone = ndimage.gaussian_filter(white + ventricles, _ZONE_MM / voxel_mm) > _ZONE
-    voxel_ml = voxel_mm.prod() / 1000
-    edge = (cortex + structures[STRUCTURES.index("outer_csf")] + structures[STRUCTURES.index("outside")]) > 0.5
-    # the network takes many a lesion for an island of cortex
-    edge = morphology.remove_small_objects(edge, max_size=_ISLAND_ML / voxel_ml, connectivity=1)
-    zone &= distance_to(edge, voxel_mm) > _CORTEX_MM
+    edge = cortex + structures[STRUCTURES.index("outer_csf")] + structures[STRUCTURES.index("outside")]
+    zone, _ = _deep_in_white(white + ventricles, edge, voxel_mm)
     high, low = max(wm + 4 * wm_sd, gm + 2.5 * gm_sd), max(wm + 2.5 * wm_sd, gm + 2 * gm_sd)
     found = filters.apply_hysteresis_threshold(np.where(zone & brain & (ventricles < 0.5), smooth, 0), low, high)
-    return np.asarray(morphology.remove_small_objects(found, max_size=_SPECK_ML / voxel_ml, connectivity=2))
+    speck = _SPECK_ML / (voxel_mm.prod() / 1000)
+    return np.asarray(morphology.remove_small_objects(found, max_size=speck, connectivity=2))
+
+
+def _deep_in_white(
+    inner: NDArray[Any], edge: NDArray[Any], voxel_mm: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Where lesions are sought, mostly `inner` and away from `edge` (both probabilities), and distance to the edge."""
+    from_edge = distance_to(_without_islands(edge > 0.5, voxel_mm), voxel_mm)
+    zone = ndimage.gaussian_filter(inner, _ZONE_MM / voxel_mm) > _ZONE
+    return zone & (from_edge > _CORTEX_MM), from_edge
+
+
+def _without_islands(part: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
+    """A mask without its small pieces: the network takes many a lesion for an island of cortex or a nucleus."""
+    smallest = _ISLAND_ML / (voxel_mm.prod() / 1000)
+    return np.asarray(morphology.remove_small_objects(part, max_size=smallest, connectivity=1))
 
 
 def find_gray_islands(
@@ -185,15 +197,9 @@ def _islands(
     gm: NDArray[Any], csf: NDArray[Any], structures: dict[str, NDArray[Any]], voxel_mm: NDArray[Any]
 ) -> NDArray[Any]:
     voxel_ml = voxel_mm.prod() / 1000
-    cortex = structures["cortex"] + structures["cerebellar_cortex"] + structures["outer_csf"] + structures["outside"]
-    # the network takes many a lesion for an island of cortex or a nucleus
-    edge, nuclei = (
-        morphology.remove_small_objects(part, max_size=_ISLAND_ML / voxel_ml, connectivity=1)
-        for part in (cortex > 0.5, structures["deep_gray"] > 0.4)
-    )
-    deep = ndimage.gaussian_filter(structures["white_matter"] + structures["ventricles"], _ZONE_MM / voxel_mm) > _ZONE
-    from_edge = distance_to(edge, voxel_mm)
-    deep &= from_edge > _CORTEX_MM
+    edge = structures["cortex"] + structures["cerebellar_cortex"] + structures["outer_csf"] + structures["outside"]
+    deep, from_edge = _deep_in_white(structures["white_matter"] + structures["ventricles"], edge, voxel_mm)
+    nuclei = _without_islands(structures["deep_gray"] > 0.4, voxel_mm)
     for part, reach_mm in ((nuclei, _NUCLEI_MM), (structures["brainstem"] > 0.4, _BRAINSTEM_MM)):
         deep &= distance_to(part, voxel_mm) > reach_mm
     labels, count = measure.label(

@@ -97,6 +97,11 @@ class ToolInterface(EmbeddedInterface):
             write_volume(self._keep(trait, folder / f"stage_{trait}.nii.gz"), volume)
 
 
+def image_ending(image: Path) -> str:
+    """Ending of an image's name, by which tools choose the format: ``.nii.gz`` is one."""
+    return ".nii.gz" if image.name.endswith(".nii.gz") else image.suffix
+
+
 def one_file(outputs: dict[str, Any], trait: str, tool: str) -> Path:
     """A file among a tool's outputs.
 

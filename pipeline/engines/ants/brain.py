@@ -10,7 +10,13 @@ from nipype.interfaces import ants
 from nipype.interfaces.base import File, isdefined
 
 from pipeline.engines.outputs import check_image
-from pipeline.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
+from pipeline.engines.stages import (
+    SkullStripOutputSpec,
+    ToolInterface,
+    ToolSkullStripInputSpec,
+    image_ending,
+    one_file,
+)
 from pipeline.errors import ToolError
 
 _SCRIPT = "antsBrainExtraction.sh"
@@ -62,7 +68,6 @@ class AntsBrain(ToolInterface):
 
 def link_plainly(image: Path, link: Path) -> str:
     """Link to an image under a name with its own ending: the script takes a blank in a path for its end."""
-    ending = ".nii.gz" if image.name.endswith(".nii.gz") else image.suffix
-    named = link.with_name(link.name + ending)
+    named = link.with_name(link.name + image_ending(image))
     named.symlink_to(image)
     return str(named)

@@ -7,6 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
+from pipeline.engines.stages import image_ending
 from pipeline.errors import ToolError
 
 # dash: "bet: 1: dc: not found"; bash: "bet: line 12: dc: command not found", "bet: line 9: /opt/x: No such file …"
@@ -53,7 +54,7 @@ def copy_scan(scan: Path, folder: Path, name: str) -> Path:
     ToolError
         The job's folder has a blank in its path.
     """
-    copy = folder.resolve() / f"{name}{'.nii.gz' if scan.name.endswith('.gz') else '.nii'}"
+    copy = folder.resolve() / f"{name}{image_ending(scan)}"
     if any(character.isspace() for character in str(copy)):
         raise ToolError(
             f"FSL's scripts cannot work in {folder}: its path has a blank. Set TMPDIR to a folder without one."
