@@ -51,7 +51,7 @@ bench: install
 	$(BIN)/python benchmarks/run.py --cores $(CORES)
 
 # One version of each package for every Python that is supported: the same input shall give the same number.
-lock: install
+lock: $(PACKAGES)
 	for list in runtime dev cluster; do \
 	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 	    --no-header --output-file requirements/$$list.txt requirements/$$list.in || exit 1; \

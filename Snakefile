@@ -11,8 +11,12 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-from pipeline.freshness import study_digest
-from pipeline.workflow import (
+sys.path.insert(
+    0, str(Path(workflow.basedir) / "pipeline")
+)  # a checkout works without being installed
+
+from graytrace.freshness import study_digest
+from graytrace.workflow import (
     asked_tables,
     begin_run,
     choose_stages,

@@ -24,11 +24,11 @@ from pathlib import Path
 
 import yaml
 
-from pipeline.freshness import code_of_steps, study_digest
-from pipeline.records import Flag, Record, record_path, write_record
-from pipeline.study.config import load_config, read_config
-from pipeline.study.plan import Plan, plan_study
-from pipeline.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
+from graytrace.freshness import code_of_steps, study_digest
+from graytrace.records import Flag, Record, record_path, write_record
+from graytrace.study.config import load_config, read_config
+from graytrace.study.plan import Plan, plan_study
+from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
 
 PROJECT = Path(__file__).resolve().parents[1]
 SCAN_MEASURES = {
@@ -140,7 +140,7 @@ def run(work: Path, patients: int) -> list[dict[str, object]]:
     config = load_config(content)
     snakemake = [sys.executable, "-m", "snakemake", "--directory", str(work), "--configfile", str(work / "my.yaml")]
     snakemake += ["--cores", "2", "--quiet", "rules", "progress"]
-    step = [sys.executable, "-m", "pipeline"]
+    step = [sys.executable, "-m", "graytrace"]
     rows = [measure("dry run", [*snakemake, "--dry-run"], work)]
     plan = plan_study(config)
     rows.append(measure("scan table", [*step, "scan_table", "--config", config.as_json()], work))

@@ -25,8 +25,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from run import commit, renew_document, run_workflow
 
-from pipeline.phantoms.cohort import draw_patients, write_cohort
-from pipeline.statistics.association import Association, associate
+from graytrace.phantoms.cohort import draw_patients, write_cohort
+from graytrace.statistics.association import Association, associate
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "phantom-trial"

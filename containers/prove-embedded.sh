@@ -5,7 +5,7 @@
 set -euo pipefail
 project=$(cd "$(dirname "$0")/.." && pwd)
 root=${1:-$(mktemp --directory)/root}
-version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$project/pipeline/__init__.py")
+version=$(sed -n 's/^__version__ = "\(.*\)"$/\1/p' "$project/pipeline/graytrace/__init__.py")
 
 [ -x "$root/bin/sh" ] || debootstrap --variant=minbase bookworm "$root" > /dev/null
 cleanup() {

@@ -10,11 +10,11 @@ from typing import Any
 
 import yaml
 
-from pipeline.study.tables import SCHEMAS, load_schema
+from graytrace.study.tables import SCHEMAS, load_schema
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCS = PROJECT / "docs"
-NOTE = "<!-- made by docs/generate.py from pipeline/schemas: change it there -->\n\n"
+NOTE = "<!-- made by docs/generate.py from pipeline/graytrace/schemas: change it there -->\n\n"
 TABLES = {
     "atrophy": "a row for every planned patient and follow-up: the result",
     "volumes": "a row for every planned scan",

@@ -16,8 +16,8 @@ import numpy as np
 from scipy import ndimage
 from scipy.spatial.transform import Rotation
 
-from pipeline.algorithms.structures import STRUCTURES
-from pipeline.phantoms.anatomy import LABELS, draw_head
+from graytrace.algorithms.structures import STRUCTURES
+from graytrace.phantoms.anatomy import LABELS, draw_head
 
 CORTEX = (3, 42)
 CEREBELLAR_CORTEX = (8, 47)

@@ -3,7 +3,7 @@
     python -m training.train LABELS_DIR OUT.onnx --minutes 90 [--threads 2] [--resume STATE.pt]
 
 LABELS_DIR holds 1 mm label maps in FreeSurfer numbering with extra-cerebral labels from 500 up
-(https://github.com/BBillot/SynthSeg, Apache-2.0).  The result is what `pipeline/engines/weights/` ships.
+(https://github.com/BBillot/SynthSeg, Apache-2.0).  The result is what `pipeline/graytrace/engines/weights/` ships.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ import torch
 from onnx import TensorProto, helper, numpy_helper
 from torch import nn
 
-from pipeline.algorithms.structures import STRUCTURES, VOXEL_MM, normalize_intensities
+from graytrace.algorithms.structures import STRUCTURES, VOXEL_MM, normalize_intensities
 from training.network import StructureNet
 from training.synthesis import draw_phantom_head, load_head, synthesize
 

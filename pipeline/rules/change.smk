@@ -20,7 +20,7 @@ rule align_visits:
     params:
         code=CODE["align_visits"],
     shell:
-        "exec python -m pipeline align_visits --participant {wildcards.participant}"
+        "exec python -m graytrace align_visits --participant {wildcards.participant}"
         " --baseline {wildcards.baseline} --followup {wildcards.followup}"
         " --baseline-inspect {input.baseline_inspect:q} --followup-inspect {input.followup_inspect:q}"
         " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
@@ -52,7 +52,7 @@ rule measure_change:
         engine=CHANGE.engine,
         options=CHANGE.options,
     shell:
-        "exec python -m pipeline measure_change --participant {wildcards.participant}"
+        "exec python -m graytrace measure_change --participant {wildcards.participant}"
         " --baseline {wildcards.baseline} --followup {wildcards.followup}"
         " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
         " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"

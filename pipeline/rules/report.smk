@@ -22,7 +22,7 @@ rule check_scan:
     params:
         code=CODE["check_scan"],
     shell:
-        "exec python -m pipeline check_scan --participant {wildcards.participant} --visit {wildcards.visit}"
+        "exec python -m graytrace check_scan --participant {wildcards.participant} --visit {wildcards.visit}"
         " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
         " --image {input.image:q} --segment-tissue {input.segment_tissue:q}"
         " --gray-matter-volume {input.gray_matter_volume:q}"
@@ -51,7 +51,7 @@ rule check_pair:
     params:
         code=CODE["check_pair"],
     shell:
-        "exec python -m pipeline check_pair --participant {wildcards.participant}"
+        "exec python -m graytrace check_pair --participant {wildcards.participant}"
         " --baseline {wildcards.baseline} --followup {wildcards.followup}"
         " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
         " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"
@@ -74,7 +74,7 @@ rule dose_response:
     output:
         table=report(
             OUT / "dose_response.tsv",
-            caption="../report/captions/dose_response.rst",
+            caption="../graytrace/report/captions/dose_response.rst",
             category="Tables",
             labels={"table": "dose response"},
         ),
@@ -89,7 +89,7 @@ rule dose_response:
         code=CODE["dose_response"],
         config=CONFIG.as_json(),
     shell:
-        "exec python -m pipeline dose_response --config {params.config:q} --atrophy {input.atrophy:q} > {log:q} 2>&1"
+        "exec python -m graytrace dose_response --config {params.config:q} --atrophy {input.atrophy:q} > {log:q} 2>&1"
 
 
 rule report:
@@ -105,21 +105,21 @@ rule report:
         midway=report(
             directory(OUT / "gallery" / "midway"),
             patterns=["{patient}_{visit}.jpg"],
-            caption="../report/captions/midway.rst",
+            caption="../graytrace/report/captions/midway.rst",
             category="Visits half-way between them",
             labels={"patient": "{patient}", "visit": "{visit}"},
         ),
         borders=report(
             directory(OUT / "gallery" / "borders"),
             patterns=["{patient}_{visit}.jpg"],
-            caption="../report/captions/borders.rst",
+            caption="../graytrace/report/captions/borders.rst",
             category="Borders on the scans",
             labels={"patient": "{patient}", "visit": "{visit}"},
         ),
         change=report(
             directory(OUT / "gallery" / "change"),
             patterns=["{patient}_change.jpg"],
-            caption="../report/captions/change.rst",
+            caption="../graytrace/report/captions/change.rst",
             category="Local change",
             labels={"patient": "{patient}"},
         ),
@@ -134,4 +134,4 @@ rule report:
         code=CODE["report"],
         config=CONFIG.as_json(),
     shell:
-        "exec python -m pipeline report --config {params.config:q} > {log:q} 2>&1"
+        "exec python -m graytrace report --config {params.config:q} > {log:q} 2>&1"

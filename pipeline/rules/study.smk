@@ -19,7 +19,7 @@ rule scan_table:
         config=CONFIG.as_json(),
         plan=lambda wc: PLAN.digest(),
     shell:
-        "exec python -m pipeline scan_table --config {params.config:q} > {log:q} 2>&1"
+        "exec python -m graytrace scan_table --config {params.config:q} > {log:q} 2>&1"
 
 
 rule aggregate_atrophy:
@@ -30,14 +30,14 @@ rule aggregate_atrophy:
     output:
         atrophy=report(
             OUT / "atrophy.tsv",
-            caption="../report/captions/atrophy.rst",
+            caption="../graytrace/report/captions/atrophy.rst",
             category="Tables",
             labels={"table": "change of every patient"},
         ),
         volumes=OUT / "volumes.tsv",
         quality=report(
             OUT / "quality.tsv",
-            caption="../report/captions/quality.rst",
+            caption="../graytrace/report/captions/quality.rst",
             category="Tables",
             labels={"table": "quality of every scan and pair"},
         ),
@@ -55,5 +55,5 @@ rule aggregate_atrophy:
         plan=lambda wc: PLAN.digest(),
         made_with=lambda wc: study_digest(CONFIG, PLAN, CODE),
     shell:
-        "exec python -m pipeline aggregate_atrophy --config {params.config:q} --made-with {params.made_with}"
+        "exec python -m graytrace aggregate_atrophy --config {params.config:q} --made-with {params.made_with}"
         " > {log:q} 2>&1"

@@ -28,7 +28,7 @@ finish() {
 }
 trap finish EXIT
 
-"$python" -m pipeline phantom "$work/bids" --patients 1 --voxel-mm 2 > "$work/phantom.log"
+"$python" -m graytrace phantom "$work/bids" --patients 1 --voxel-mm 2 > "$work/phantom.log"
 for place in local slurm arrays; do
   printf 'study:\n  bids_dir: bids\n  output_dir: %s\n' "$place" > "$work/$place.yaml"
 done

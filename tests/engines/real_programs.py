@@ -2,8 +2,8 @@
 
 import shutil
 
-from pipeline.engines.registry import STAGES, TASKS
-from pipeline.engines.suites import SUITES
+from graytrace.engines.registry import STAGES, TASKS
+from graytrace.engines.suites import SUITES
 
 
 def present(task):

@@ -2,9 +2,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pipeline.engines.registry import TASKS
-from pipeline.engines.runner import run_task
-from pipeline.errors import ImageError
+from graytrace.engines.registry import TASKS
+from graytrace.engines.runner import run_task
+from graytrace.errors import ImageError
 
 TASK = TASKS["change"]
 AFFINE = np.diag([1.0, 2.0, 3.0, 1.0])

@@ -5,14 +5,14 @@ import numpy as np
 import pytest
 from nipype.interfaces.base import BaseInterfaceInputSpec
 
-from pipeline.engines import network
-from pipeline.engines.embedded.bias import CorrectBias
-from pipeline.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
-from pipeline.engines.network import load_network
-from pipeline.engines.registry import TASKS, engine_of
-from pipeline.engines.runner import run_task
-from pipeline.errors import ImageError, ToolError
-from pipeline.images.reading import read_volume
+from graytrace.engines import network
+from graytrace.engines.embedded.bias import CorrectBias
+from graytrace.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
+from graytrace.engines.network import load_network
+from graytrace.engines.registry import TASKS, engine_of
+from graytrace.engines.runner import run_task
+from graytrace.errors import ImageError, ToolError
+from graytrace.images.reading import read_volume
 
 
 class Interface(EmbeddedInterface):

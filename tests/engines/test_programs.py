@@ -9,13 +9,13 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pipeline.engines import suites
-from pipeline.engines.ants.tissue import scale_by_brain
-from pipeline.engines.freesurfer.synthseg import LABELS
-from pipeline.engines.fsl.scripts import copy_scan
-from pipeline.engines.registry import TASKS, engine_of
-from pipeline.engines.runner import run_task
-from pipeline.errors import ImageError, ToolError
+from graytrace.engines import suites
+from graytrace.engines.ants.tissue import scale_by_brain
+from graytrace.engines.freesurfer.synthseg import LABELS
+from graytrace.engines.fsl.scripts import copy_scan
+from graytrace.engines.registry import TASKS, engine_of
+from graytrace.engines.runner import run_task
+from graytrace.errors import ImageError, ToolError
 
 ENGINES = [
     (task, name) for task, content in TASKS.items() for name, engine in content.engines.items() if engine.commands

@@ -3,10 +3,10 @@
 import pytest
 from real_programs import present
 
-from pipeline.engines.registry import STAGES, TASKS
-from pipeline.engines.runner import run_task
-from pipeline.images.reading import read_volume
-from pipeline.phantoms.cohort import draw_patients, write_cohort
+from graytrace.engines.registry import STAGES, TASKS
+from graytrace.engines.runner import run_task
+from graytrace.images.reading import read_volume
+from graytrace.phantoms.cohort import draw_patients, write_cohort
 
 HOURS = 1.5  # SIENA alone takes 20 minutes of processor time, and machines are shared
 # a phantom is no head: wide limits that a result on another scale or of nothing does not meet

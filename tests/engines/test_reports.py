@@ -6,12 +6,12 @@ import fake_programs
 import numpy as np
 import pytest
 
-from pipeline.engines.freesurfer.samseg import parse_samseg_stats, tissue_volumes
-from pipeline.engines.freesurfer.structures import TISSUE_OF_LABEL, TISSUE_OF_NAME
-from pipeline.engines.freesurfer.synthseg import LABELS, check_channels, parse_synthseg_volumes
-from pipeline.engines.fsl.fast import partial_volumes
-from pipeline.engines.fsl.siena import Sienax, parse_siena_report, parse_sienax_report
-from pipeline.errors import ToolError
+from graytrace.engines.freesurfer.samseg import parse_samseg_stats, tissue_volumes
+from graytrace.engines.freesurfer.structures import TISSUE_OF_LABEL, TISSUE_OF_NAME
+from graytrace.engines.freesurfer.synthseg import LABELS, check_channels, parse_synthseg_volumes
+from graytrace.engines.fsl.fast import partial_volumes
+from graytrace.engines.fsl.siena import Sienax, parse_siena_report, parse_sienax_report
+from graytrace.errors import ToolError
 
 SIENAX_REPORT = """
  SIENA - Structural Image Evaluation, using Normalisation, of Atrophy

@@ -2,9 +2,9 @@ import os
 
 import pytest
 
-from pipeline.engines.registry import TASKS, Engine
-from pipeline.engines.runner import run_task
-from pipeline.errors import ToolError
+from graytrace.engines.registry import TASKS, Engine
+from graytrace.engines.runner import run_task
+from graytrace.errors import ToolError
 
 WRITE = """
 import nibabel as nib, numpy as np

@@ -5,12 +5,19 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline import workflow
-from pipeline.engines.registry import STAGES, TASKS
-from pipeline.engines.suites import ants_version, first_version, fsl_version, require_programs, spm_version, version_key
-from pipeline.errors import ToolError
+from graytrace import workflow
+from graytrace.engines.registry import STAGES, TASKS
+from graytrace.engines.suites import (
+    ants_version,
+    first_version,
+    fsl_version,
+    require_programs,
+    spm_version,
+    version_key,
+)
+from graytrace.errors import ToolError
 
-PROJECT = Path(workflow.__file__).parents[1]
+PROJECT = Path(workflow.__file__).parents[2]
 
 
 @pytest.fixture

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from pipeline import __version__, cli
+from graytrace import __version__, cli
 
 
 def test_every_step_explains_itself(capsys):

@@ -6,10 +6,10 @@ from pathlib import Path
 import pytest
 import yaml
 
-import pipeline
-from pipeline.workflow import job_environment
+import graytrace
+from graytrace.workflow import job_environment
 
-ROOT = Path(pipeline.__file__).parents[1]
+ROOT = Path(graytrace.__file__).parents[2]
 CONTAINERS = ROOT / "containers"
 NAMES = ("embedded", "fsl", "ants", "freesurfer", "deepbet")
 DOCKERFILES = [CONTAINERS / name / "Dockerfile" for name in NAMES]
@@ -29,7 +29,7 @@ def test_each_engine_has_both_recipes_and_images_yaml_names_them():
 @pytest.mark.parametrize("recipe", [*DOCKERFILES, *DEFINITIONS], ids=lambda path: f"{path.parent.name}/{path.name}")
 def test_a_recipe_names_this_version_and_a_licence_and_pins_what_it_builds_on(recipe):
     content = text(recipe)
-    assert re.search(rf"image\.version\W+{re.escape(pipeline.__version__)}\b", content)
+    assert re.search(rf"image\.version\W+{re.escape(graytrace.__version__)}\b", content)
     assert re.search(r"image\.licenses\W+\w", content)
     assert "icence" in content.splitlines()[0]
     bases = re.findall(r"^(?:FROM|From:) +(\S+)", content, flags=re.MULTILINE)
@@ -71,4 +71,4 @@ def test_a_script_can_be_run_and_stops_at_the_first_fault(script):
 
 
 def test_a_job_carries_the_version_that_it_expects():
-    assert f"GRAYTRACE_VERSION={pipeline.__version__}" in job_environment("/project")
+    assert f"GRAYTRACE_VERSION={graytrace.__version__}" in job_environment("/project")

@@ -3,9 +3,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline import freshness
-from pipeline.cli import STEPS
-from pipeline.study.config import load_config
+from graytrace import freshness
+from graytrace.cli import STEPS
+from graytrace.study.config import load_config
 
 DEFAULTS = yaml.safe_load((Path(__file__).resolve().parents[2] / "config.yaml").read_text())
 

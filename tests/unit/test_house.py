@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-import pipeline
+import graytrace
 
-ROOT = Path(pipeline.__file__).parents[1]
+ROOT = Path(graytrace.__file__).parents[2]
 
 
 def _text(path):
@@ -17,11 +17,11 @@ def _text(path):
 
 
 def _schema(name):
-    return json.loads(_text(f"pipeline/schemas/{name}.schema.json"))
+    return json.loads(_text(f"pipeline/graytrace/schemas/{name}.schema.json"))
 
 
 def test_the_citation_names_this_version():
-    assert f"\nversion: {pipeline.__version__}\n" in _text("CITATION.cff")
+    assert f"\nversion: {graytrace.__version__}\n" in _text("CITATION.cff")
 
 
 def test_the_outputs_page_explains_every_column_of_the_result():

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import cli
+from graytrace import cli
 
 # a run that starts a job, which makes a temporary folder and starts a tool
 RUN = "import subprocess, sys; subprocess.run([sys.executable, '-c', sys.argv[1]])"
 JOB = """
 import os, subprocess, tempfile
-from pipeline.job_process import end_with_parent
+from graytrace.job_process import end_with_parent
 end_with_parent()
 with tempfile.TemporaryDirectory() as folder:
     tool = subprocess.Popen(["sleep", "60"])

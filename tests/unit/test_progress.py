@@ -11,7 +11,7 @@ from types import SimpleNamespace
 
 import pytest
 
-from pipeline.progress import ProgressHandler, hide_progress, show_progress
+from graytrace.progress import ProgressHandler, hide_progress, show_progress
 
 PATIENTS = {1: "sub-01", 2: "sub-01", 3: "sub-02", 4: None}
 Event = Enum("Event", ["JOB_INFO", "JOB_FINISHED", "JOB_ERROR", "PROGRESS"])

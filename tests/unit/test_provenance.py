@@ -6,20 +6,20 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import __version__, provenance
-from pipeline.provenance import code_fingerprint, file_sha256, whole_file, write_json
+from graytrace import __version__, provenance
+from graytrace.provenance import code_fingerprint, file_sha256, whole_file, write_json
 
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
     """A package of three modules, of which `step` imports `maths` within a function."""
-    root = tmp_path / "pipeline"
+    root = tmp_path / "graytrace"
     (root / "algorithms").mkdir(parents=True)
     (root / "__init__.py").write_text('"""Package."""\n')
     (root / "algorithms" / "__init__.py").write_text("")
     (root / "algorithms" / "maths.py").write_text("def double(x):\n    return 2 * x\n")
     (root / "step.py").write_text(
-        "def run():\n    from pipeline.algorithms.maths import double\n    return double(2)\n"
+        "def run():\n    from graytrace.algorithms.maths import double\n    return double(2)\n"
     )
     (root / "other.py").write_text("A = 1\n")
     monkeypatch.setattr(provenance, "_PACKAGE", root)
@@ -38,26 +38,26 @@ def package(tmp_path, monkeypatch):
 
 def test_a_change_in_an_imported_module_changes_the_fingerprint(package):
     root, fingerprint = package
-    before = fingerprint("pipeline.step")
+    before = fingerprint("graytrace.step")
     (root / "algorithms" / "maths.py").write_text("def double(x):\n    return 3 * x\n")
-    assert fingerprint("pipeline.step") != before
+    assert fingerprint("graytrace.step") != before
 
 
 def test_comments_layout_and_modules_that_are_not_used_do_not_count(package):
     root, fingerprint = package
-    before = fingerprint("pipeline.step")
+    before = fingerprint("graytrace.step")
     (root / "algorithms" / "maths.py").write_text("# twice\ndef double(x): return 2*x\n")
     (root / "other.py").write_text("A = 2\n")
-    assert fingerprint("pipeline.step") == before
+    assert fingerprint("graytrace.step") == before
 
 
 def test_data_files_count_by_their_bytes(package):
     root, fingerprint = package
-    absent = fingerprint("pipeline.step", "pipeline/weights.onnx")
+    absent = fingerprint("graytrace.step", "graytrace/weights.onnx")
     (root / "weights.onnx").write_bytes(b"1")
-    first = fingerprint("pipeline.step", "pipeline/weights.onnx")
+    first = fingerprint("graytrace.step", "graytrace/weights.onnx")
     (root / "weights.onnx").write_bytes(b"2")
-    assert len({absent, first, fingerprint("pipeline.step", "pipeline/weights.onnx")}) == 3
+    assert len({absent, first, fingerprint("graytrace.step", "graytrace/weights.onnx")}) == 3
 
 
 def test_a_block_that_fails_leaves_the_old_file_and_nothing_else(tmp_path):

@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline.errors import PipelineError
-from pipeline.provenance import file_sha256
-from pipeline.records import Flag, Output, Reason, Record, read_record, record_path, write_record
+from graytrace.errors import PipelineError
+from graytrace.provenance import file_sha256
+from graytrace.records import Flag, Output, Reason, Record, read_record, record_path, write_record
 
 
 @pytest.fixture

@@ -9,14 +9,14 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from pipeline.errors import PipelineError
-from pipeline.provenance import remove_parts, whole_file
-from pipeline.run_lock import LOCK_NAME, lock_folder
+from graytrace.errors import PipelineError
+from graytrace.provenance import remove_parts, whole_file
+from graytrace.run_lock import LOCK_NAME, lock_folder
 
 HOLDER = """
 import sys, time
 from pathlib import Path
-from pipeline.run_lock import lock_folder
+from graytrace.run_lock import lock_folder
 lock = lock_folder(Path(sys.argv[1]))
 print("held", flush=True)
 time.sleep(60)

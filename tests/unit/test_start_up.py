@@ -35,7 +35,7 @@ def imported(*arguments):
 
 
 def test_the_snakefile_starts_without_heavy_packages():
-    assert imported("-c", "import pipeline.workflow") == set()
+    assert imported("-c", "import graytrace.workflow") == set()
 
 
 @pytest.mark.parametrize(
@@ -50,4 +50,4 @@ def test_the_snakefile_starts_without_heavy_packages():
     ],
 )
 def test_a_job_imports_only_what_its_step_needs(step, needed):
-    assert imported("-m", "pipeline", step, "--help") == needed
+    assert imported("-m", "graytrace", step, "--help") == needed

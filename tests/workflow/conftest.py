@@ -23,7 +23,7 @@ import numpy as np
 import pytest
 import yaml
 
-from pipeline.phantoms.cohort import draw_patients, write_cohort
+from graytrace.phantoms.cohort import draw_patients, write_cohort
 
 PROJECT = Path(__file__).resolve().parents[2]
 VOXEL_MM = 2.0

@@ -12,8 +12,8 @@ import pydicom
 import pytest
 from pydicom.uid import ExplicitVRLittleEndian, MRImageStorage, generate_uid
 
-from pipeline.study.config import load_config, read_config
-from pipeline.study.plan import plan_study
+from graytrace.study.config import load_config, read_config
+from graytrace.study.plan import plan_study
 
 PROJECT = Path(__file__).resolve().parents[2]
 

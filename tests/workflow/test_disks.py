@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from pipeline.provenance import file_sha256
+from graytrace.provenance import file_sha256
 
 
 @contextmanager
@@ -96,7 +96,7 @@ def test_a_folder_that_cannot_be_written_is_one_clear_message(run_in, small):
 SMALL_FILES = """
 import resource, sys
 resource.setrlimit(resource.RLIMIT_FSIZE, (200, 200))
-from pipeline.cli import main
+from graytrace.cli import main
 sys.exit(main(sys.argv[1:]))
 """
 

@@ -8,8 +8,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pipeline.cli import main
-from pipeline.study.tables import columns
+from graytrace.cli import main
+from graytrace.study.tables import columns
 
 GOOD = ("sub-P01", "sub-P02")
 # 2 mm voxels are twice as wide as a sulcus: the bars of 1 mm scans are held by the benchmark, this is a sound result

@@ -39,7 +39,7 @@ def jobs_of(out):
             words = (process / "cmdline").read_bytes().split(b"\0")
         except OSError:
             continue
-        if words[1:3] == [b"-m", b"pipeline"] and any(str(out).encode() in word for word in words):
+        if words[1:3] == [b"-m", b"graytrace"] and any(str(out).encode() in word for word in words):
             found.append(int(process.name))
     return found
 

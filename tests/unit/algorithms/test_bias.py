@@ -3,7 +3,7 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.bias import correct_bias
+from graytrace.algorithms.bias import correct_bias
 
 SHAPE = (60, 66, 56)
 

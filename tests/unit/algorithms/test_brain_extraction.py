@@ -3,7 +3,7 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.brain_extraction import (
+from graytrace.algorithms.brain_extraction import (
     BrainExtraction,
     close_mask,
     largest_component,
@@ -11,7 +11,7 @@ from pipeline.algorithms.brain_extraction import (
     masks_from_structures,
     refine_brain,
 )
-from pipeline.algorithms.structures import STRUCTURES
+from graytrace.algorithms.structures import STRUCTURES
 
 
 def _ball(shape, centre, radius):

@@ -3,9 +3,9 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.change import VisitTissue, _standard_error, measure_change
-from pipeline.algorithms.midway import MidwayAlignment
-from pipeline.algorithms.volumes import tissue_volume_ml
+from graytrace.algorithms.change import VisitTissue, _standard_error, measure_change
+from graytrace.algorithms.midway import MidwayAlignment
+from graytrace.algorithms.volumes import tissue_volume_ml
 
 SHAPE = (60, 66, 56)
 STILL = MidwayAlignment(np.eye(4), np.eye(4), 1.0, 1.0, 1.0)

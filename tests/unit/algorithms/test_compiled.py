@@ -10,7 +10,7 @@ import pytest
 RUN_ALL = """
 import hashlib
 import numpy as np
-from pipeline.algorithms import deformation, mean_field, multigrid
+from graytrace.algorithms import deformation, mean_field, multigrid
 
 rng = np.random.default_rng(1)
 shape = (24, 25, 26)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
+from graytrace.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
 
 
 def _smooth_velocity() -> np.ndarray:

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline.algorithms.distance import distance_to
+from graytrace.algorithms.distance import distance_to
 
 
 @pytest.mark.parametrize("voxel_mm", [(1.0, 1.0, 1.0), (0.7, 1.2, 3.0)])

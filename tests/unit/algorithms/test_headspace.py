@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from toyhead import affine_of, centred, masks, places
 
-from pipeline.algorithms.headspace import surround_brain
+from graytrace.algorithms.headspace import surround_brain
 
 SHAPE = (50, 54, 48)
 

@@ -3,7 +3,7 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.intensity import compare_contrast, even_out, match_visits
+from graytrace.algorithms.intensity import compare_contrast, even_out, match_visits
 
 SHAPE = (60, 66, 56)
 

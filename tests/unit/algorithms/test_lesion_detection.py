@@ -3,8 +3,8 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.lesion_detection import bring_flair, find_gray_islands, find_lesions
-from pipeline.algorithms.structures import STRUCTURES
+from graytrace.algorithms.lesion_detection import bring_flair, find_gray_islands, find_lesions
+from graytrace.algorithms.structures import STRUCTURES
 
 SHAPE = (60, 66, 56)
 WHITE, GRAY, FLUID, LESION = 60.0, 75.0, 10.0, 115.0

@@ -1,7 +1,7 @@
 import numpy as np
 from toyhead import affine_of, centred
 
-from pipeline.algorithms.lesions import fill_lesions
+from graytrace.algorithms.lesions import fill_lesions
 
 SHAPE = (40, 40, 40)
 

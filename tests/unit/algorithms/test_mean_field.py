@@ -2,7 +2,7 @@ import numba
 import numpy as np
 import pytest
 
-from pipeline.algorithms.mean_field import ClassTable, neighbours_of, settle_fractions
+from graytrace.algorithms.mean_field import ClassTable, neighbours_of, settle_fractions
 
 # two classes, gray around 0.6 and white around 1
 INTENSITIES = np.linspace(0, 2, 201)

@@ -3,7 +3,7 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.midway import Visit, align_visits, similarity_matrix
+from graytrace.algorithms.midway import Visit, align_visits, similarity_matrix
 
 SHAPE = (52, 60, 50)
 

@@ -1,7 +1,7 @@
 import numba
 import numpy as np
 
-from pipeline.algorithms.multigrid import _residual, solve_membrane
+from graytrace.algorithms.multigrid import _residual, solve_membrane
 
 
 def _system(seed: int):

@@ -3,7 +3,7 @@ import pytest
 from scipy import ndimage
 from toyhead import affine_of, centred, fractions, intensity, masks, places
 
-from pipeline.algorithms.quality import (
+from graytrace.algorithms.quality import (
     Tissues,
     measure_contrast_to_noise,
     measure_edge_contact_mm2,

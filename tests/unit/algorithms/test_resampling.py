@@ -1,7 +1,7 @@
 import numpy as np
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.resampling import resample
+from graytrace.algorithms.resampling import resample
 
 
 def test_linear_function_survives_any_orientation(orientation):

@@ -3,7 +3,7 @@ import pytest
 import toyhead
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.structures import STRUCTURES, label_structures, normalize_intensities
+from graytrace.algorithms.structures import STRUCTURES, label_structures, normalize_intensities
 
 SHAPE = (60, 66, 56)
 

@@ -4,8 +4,8 @@ import toyhead
 from scipy import ndimage
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.structures import STRUCTURES
-from pipeline.algorithms.tissue import segment_tissue
+from graytrace.algorithms.structures import STRUCTURES
+from graytrace.algorithms.tissue import segment_tissue
 
 SHAPE = (60, 66, 56)
 

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from toyhead import affine_of, centred, places
 
-from pipeline.algorithms.volumes import tissue_volume_ml
+from graytrace.algorithms.volumes import tissue_volume_ml
 
 
 def test_sphere_has_its_volume_in_every_orientation(orientation):

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.comparison.agreement import intraclass_correlation, measure_agreement
+from graytrace.comparison.agreement import intraclass_correlation, measure_agreement
 
 # Shrout and Fleiss 1979, table 2: six targets, four judges
 SHROUT_FLEISS = np.array([[9, 2, 5, 8], [6, 1, 3, 2], [8, 4, 6, 8], [7, 1, 2, 6], [10, 5, 6, 9], [6, 2, 4, 7]], float)

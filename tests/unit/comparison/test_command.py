@@ -3,8 +3,8 @@ import csv
 import pytest
 import yaml
 
-from pipeline.cli import main
-from pipeline.comparison import command
+from graytrace.cli import main
+from graytrace.comparison import command
 
 HEADER = ["participant_id", "status", "visit_baseline", "visit_followup", "gm_change_percent", "gm_volume_baseline_ml"]
 

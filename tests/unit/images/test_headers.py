@@ -2,9 +2,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pipeline.errors import ImageError
-from pipeline.images.headers import choose_affine
-from pipeline.images.reading import read_scan
+from graytrace.errors import ImageError
+from graytrace.images.headers import choose_affine
+from graytrace.images.reading import read_scan
 
 
 def chosen(path):

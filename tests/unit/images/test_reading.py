@@ -4,9 +4,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pipeline.errors import ImageError
-from pipeline.images import reading
-from pipeline.images.reading import read_mask, read_scan, read_volume
+from graytrace.errors import ImageError
+from graytrace.images import reading
+from graytrace.images.reading import read_mask, read_scan, read_volume
 
 
 def refused(path):

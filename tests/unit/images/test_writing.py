@@ -2,9 +2,9 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from pipeline.images.grids import Volume, is_same_grid, voxel_volume_mm3
-from pipeline.images.reading import read_volume
-from pipeline.images.writing import write_mask, write_volume
+from graytrace.images.grids import Volume, is_same_grid, voxel_volume_mm3
+from graytrace.images.reading import read_volume
+from graytrace.images.writing import write_mask, write_volume
 
 
 def oblique(affine):

@@ -2,8 +2,8 @@
 
 import pytest
 
-from pipeline.phantoms.anatomy import draw_head
-from pipeline.phantoms.cohort import PhantomPatient, render_pair
+from graytrace.phantoms.anatomy import draw_head
+from graytrace.phantoms.cohort import PhantomPatient, render_pair
 
 COARSE_MM = 4.0  # half a second a pair; what depends on resolution says so and takes 2 mm
 

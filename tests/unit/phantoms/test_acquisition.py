@@ -3,8 +3,8 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.phantoms.acquisition import ORIENTATIONS, ScanSettings, draw_coil, paint_t1w, rotation_matrix, scan_head
-from pipeline.phantoms.lesions import draw_lesions
+from graytrace.phantoms.acquisition import ORIENTATIONS, ScanSettings, draw_coil, paint_t1w, rotation_matrix, scan_head
+from graytrace.phantoms.lesions import draw_lesions
 
 RESAMPLING_TOLERANCE = 0.005  # of a volume, from one trilinear interpolation and what a slab cuts off
 QUIET = ScanSettings(noise_percent=0.0, bias_percent=0.0)

@@ -1,8 +1,8 @@
 import numpy as np
 import pytest
 
-from pipeline.phantoms.anatomy import LABELS, draw_head
-from pipeline.phantoms.template import LOWEST_MM, STRUCTURES, load_template
+from graytrace.phantoms.anatomy import LABELS, draw_head
+from graytrace.phantoms.template import LOWEST_MM, STRUCTURES, load_template
 
 ADULT_ML = {  # of adults between 25 and 60, with room
     "cortex": (380, 720), "cerebellar_cortex": (70, 170), "deep_gray": (22, 65), "white_matter": (400, 720),

@@ -3,9 +3,9 @@ import dataclasses
 import numpy as np
 import pytest
 
-from pipeline.phantoms.acquisition import ScanSettings
-from pipeline.phantoms.atrophy import TissueLoss, draw_displacement
-from pipeline.phantoms.cohort import PhantomPatient, render_pair
+from graytrace.phantoms.acquisition import ScanSettings
+from graytrace.phantoms.atrophy import TissueLoss, draw_displacement
+from graytrace.phantoms.cohort import PhantomPatient, render_pair
 
 FIRST_ORDER_PERCENT = 0.15  # the weights are solved to first order; interpolation between 2 mm voxels adds its own
 TURNED = ScanSettings(rotation_deg=(3.0, -2.0, 4.0), shift_mm=(0.7, -1.1, 2.3))  # so that both visits are interpolated

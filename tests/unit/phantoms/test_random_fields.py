@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.phantoms.random_fields import draw_smooth_field
+from graytrace.phantoms.random_fields import draw_smooth_field
 
 SAMPLING_TOLERANCE = 0.05  # mean and spread are taken on every third voxel
 

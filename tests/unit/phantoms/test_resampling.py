@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from pipeline.phantoms.resampling import pull, pull_all
+from graytrace.phantoms.resampling import pull, pull_all
 
 SINGLE_PRECISION = 1e-5
 

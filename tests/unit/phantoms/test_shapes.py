@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from pipeline.phantoms.shapes import FAR_OUTSIDE_MM, Ellipsoid, Grid, Tube, both_sides, draw_depth, soften
+from graytrace.phantoms.shapes import FAR_OUTSIDE_MM, Ellipsoid, Grid, Tube, both_sides, draw_depth, soften
 
 VOLUME_TOLERANCE = 0.01  # of a shape drawn with soft edges on a 1 mm grid
 GRID = Grid((40, 50, 60), 1.0, (-20.0, -25.0, -30.0))

@@ -2,8 +2,8 @@ import argparse
 
 import pytest
 
-from pipeline.errors import PipelineError
-from pipeline.phantoms.truth import add_arguments, compare_with_truth, format_comparison, run
+from graytrace.errors import PipelineError
+from graytrace.phantoms.truth import add_arguments, compare_with_truth, format_comparison, run
 
 
 @pytest.fixture

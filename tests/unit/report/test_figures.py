@@ -2,7 +2,7 @@ import matplotlib.image
 import numpy as np
 import pytest
 
-from pipeline.report.figures import COLUMNS, PANEL_PIXELS, Slice, draw_borders, draw_change, draw_planes
+from graytrace.report.figures import COLUMNS, PANEL_PIXELS, Slice, draw_borders, draw_change, draw_planes
 
 MAX_BYTES = 400_000  # many of them stand on one page
 

@@ -5,14 +5,14 @@ import pytest
 import yaml
 from PIL import Image
 
-from pipeline.records import Record
-from pipeline.report import page
-from pipeline.report.answer import write_answer, write_certainty, write_changes, write_untreated
-from pipeline.report.content import Study, make_cards, split_sentences, typeset
-from pipeline.report.methods import write_methods
-from pipeline.report.page import render_page
-from pipeline.study.config import SCHEMAS
-from pipeline.study.tables import columns
+from graytrace.records import Record
+from graytrace.report import page
+from graytrace.report.answer import write_answer, write_certainty, write_changes, write_untreated
+from graytrace.report.content import Study, make_cards, split_sentences, typeset
+from graytrace.report.methods import write_methods
+from graytrace.report.page import render_page
+from graytrace.study.config import SCHEMAS
+from graytrace.study.tables import columns
 
 MAX_BYTES_OF_500 = 12_000_000
 
@@ -23,7 +23,7 @@ def row_of(table, **cells):
 
 def make_study(count=4, *, error=None, **first):
     """`count` patients; the first gets the cells in `first`."""
-    defaults = yaml.safe_load((SCHEMAS.parents[1] / "config.yaml").read_text())
+    defaults = yaml.safe_load((SCHEMAS.parents[2] / "config.yaml").read_text())
     atrophy, quality = [], []
     for n in range(count):
         name = f"sub-{n:03}"

@@ -14,15 +14,15 @@ from pathlib import Path
 
 import atheris
 
-with atheris.instrument_imports(include=["pipeline", "nibabel"]):
+with atheris.instrument_imports(include=["graytrace", "nibabel"]):
     import numpy as np
 
-    from pipeline.errors import PipelineError
-    from pipeline.images.reading import read_scan, read_volume
-    from pipeline.study.config import load_config, read_config
-    from pipeline.study.exclusions import read_exclusions
-    from pipeline.study.protocol import read_sidecar
-    from pipeline.study.scan_list import ScanListSource
+    from graytrace.errors import PipelineError
+    from graytrace.images.reading import read_scan, read_volume
+    from graytrace.study.config import load_config, read_config
+    from graytrace.study.exclusions import read_exclusions
+    from graytrace.study.protocol import read_sidecar
+    from graytrace.study.scan_list import ScanListSource
 
 FOLDER = Path(tempfile.mkdtemp())
 

@@ -13,15 +13,15 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from pipeline.errors import PipelineError
-from pipeline.images.reading import read_scan, read_volume
-from pipeline.study.config import load_config, read_config
-from pipeline.study.dates import parse_date, parse_scanner_date
-from pipeline.study.exclusions import read_exclusions
-from pipeline.study.protocol import read_sidecar
-from pipeline.study.scan_list import ScanListSource
-from pipeline.study.sources import read_dates
-from pipeline.study.tables import read_rows
+from graytrace.errors import PipelineError
+from graytrace.images.reading import read_scan, read_volume
+from graytrace.study.config import load_config, read_config
+from graytrace.study.dates import parse_date, parse_scanner_date
+from graytrace.study.exclusions import read_exclusions
+from graytrace.study.protocol import read_sidecar
+from graytrace.study.scan_list import ScanListSource
+from graytrace.study.sources import read_dates
+from graytrace.study.tables import read_rows
 
 INPUTS = 200
 fuzzed = settings(max_examples=INPUTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -168,7 +168,7 @@ def bomb(tmp_path):
 )
 def test_a_giant_is_refused_before_it_is_read(bomb, monkeypatch, fields, code):
     path = bomb(**fields)
-    monkeypatch.setattr("pipeline.images.reading._data", lambda *_: pytest.fail("the voxels were read"))
+    monkeypatch.setattr("graytrace.images.reading._data", lambda *_: pytest.fail("the voxels were read"))
     with pytest.raises(PipelineError) as caught:
         read_scan(path)
     assert caught.value.code == code

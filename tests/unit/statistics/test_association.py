@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.statistics.association import (
+from graytrace.statistics.association import (
     associate,
     associate_adjusted,
     correct_holm,

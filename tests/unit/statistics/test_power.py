@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from scipy import stats
 
-from pipeline.statistics.power import (
+from graytrace.statistics.power import (
     Spread,
     detectable_correlation,
     detectable_difference,

@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.cli import main
+from graytrace.cli import main
 
 
 @pytest.fixture

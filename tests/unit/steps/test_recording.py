@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline.errors import ImageError, ToolError
-from pipeline.records import Reason, Record, read_record, write_record
-from pipeline.steps.recording import Job, Outcome, perform
+from graytrace.errors import ImageError, ToolError
+from graytrace.records import Reason, Record, read_record, write_record
+from graytrace.steps.recording import Job, Outcome, perform
 
 
 @pytest.fixture

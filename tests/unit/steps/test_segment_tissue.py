@@ -1,6 +1,6 @@
 import pytest
 
-from pipeline.steps.segment_tissue import _flags
+from graytrace.steps.segment_tissue import _flags
 
 
 @pytest.mark.parametrize("measures", [{}, {"gray_islands_ml": 0.0}, {"gray_islands_ml": 0.05}])

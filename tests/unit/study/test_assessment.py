@@ -1,7 +1,7 @@
 import pytest
 
-from pipeline.study.assessment import add_flags, find_flags, list_metrics, robust_z
-from pipeline.study.tables import columns
+from graytrace.study.assessment import add_flags, find_flags, list_metrics, robust_z
+from graytrace.study.tables import columns
 
 OFF = {"outlier_z": None, "limits": {}}
 

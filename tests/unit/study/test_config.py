@@ -3,8 +3,8 @@ from pathlib import Path
 import pytest
 import yaml
 
-from pipeline.errors import ConfigError
-from pipeline.study.config import load_config, read_config
+from graytrace.errors import ConfigError
+from graytrace.study.config import load_config, read_config
 
 PROJECT = Path(__file__).resolve().parents[3]
 

@@ -4,7 +4,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pipeline.study.dates import interval_days, interval_years, parse_date
+from graytrace.study.dates import interval_days, interval_years, parse_date
 
 
 @given(st.datetimes())

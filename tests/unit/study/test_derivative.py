@@ -1,7 +1,7 @@
 import json
 
-from pipeline.study.derivative import SIDECARS, write_derivative
-from pipeline.study.tables import load_schema
+from graytrace.study.derivative import SIDECARS, write_derivative
+from graytrace.study.tables import load_schema
 
 
 def test_the_output_says_what_it_is_and_who_made_it(tmp_path):

@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from pipeline import __version__
-from pipeline.freshness import code_of_steps
-from pipeline.study.config import load_config, read_config
-from pipeline.study.plan import plan_study
-from pipeline.study.results import collect_results
+from graytrace import __version__
+from graytrace.freshness import code_of_steps
+from graytrace.study.config import load_config, read_config
+from graytrace.study.plan import plan_study
+from graytrace.study.results import collect_results
 
 ROOT = Path(__file__).resolve().parents[3]
 FEW, MANY = 5, 30

@@ -1,8 +1,8 @@
 import pytest
 
-from pipeline.errors import ConfigError, ScanTableError
-from pipeline.study.config import load_config
-from pipeline.study.plan import plan_study
+from graytrace.errors import ConfigError, ScanTableError
+from graytrace.study.config import load_config
+from graytrace.study.plan import plan_study
 
 
 @pytest.fixture

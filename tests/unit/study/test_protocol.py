@@ -3,9 +3,9 @@ from datetime import date
 
 import pytest
 
-from pipeline.study.config import load_config
-from pipeline.study.plan import plan_study
-from pipeline.study.protocol import MAX_SIDECAR_BYTES, Protocol, compare_protocols, read_sidecar
+from graytrace.study.config import load_config
+from graytrace.study.plan import plan_study
+from graytrace.study.protocol import MAX_SIDECAR_BYTES, Protocol, compare_protocols, read_sidecar
 
 PRISMA = {
     "Manufacturer": "Siemens",

@@ -1,10 +1,10 @@
 import pytest
 
-from pipeline.records import Flag, Reason, Record, record_path, write_record
-from pipeline.study.config import load_config
-from pipeline.study.plan import plan_study
-from pipeline.study.results import collect_results, summarize_run
-from pipeline.study.tables import format_table, write_table
+from graytrace.records import Flag, Reason, Record, record_path, write_record
+from graytrace.study.config import load_config
+from graytrace.study.plan import plan_study
+from graytrace.study.results import collect_results, summarize_run
+from graytrace.study.tables import format_table, write_table
 
 VOLUMES = {
     "gm_volume_ml": 600.0,

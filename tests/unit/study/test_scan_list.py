@@ -3,9 +3,9 @@ from datetime import date
 
 import pytest
 
-from pipeline.errors import ScanTableError
-from pipeline.study.config import load_config
-from pipeline.study.plan import plan_study
+from graytrace.errors import ScanTableError
+from graytrace.study.config import load_config
+from graytrace.study.plan import plan_study
 
 HEADER = "participant_id\tvisit\tdate\tt1w\tflair\tlesion_mask"
 

@@ -2,8 +2,8 @@ import json
 
 import pytest
 
-from pipeline.errors import PipelineError, ScanTableError
-from pipeline.study.tables import (
+from graytrace.errors import PipelineError, ScanTableError
+from graytrace.study.tables import (
     MAX_TABLE_BYTES,
     SCHEMAS,
     columns,

@@ -1,11 +1,11 @@
 import numpy as np
 import pytest
 
-from pipeline.errors import ConfigError
-from pipeline.study.config import load_config
-from pipeline.study.questions import check_questions, read_covariates, read_predictors
-from pipeline.study.tables import format_table
-from pipeline.study.trial import analyze_trial
+from graytrace.errors import ConfigError
+from graytrace.study.config import load_config
+from graytrace.study.questions import check_questions, read_covariates, read_predictors
+from graytrace.study.tables import format_table
+from graytrace.study.trial import analyze_trial
 
 DOSES = np.repeat([0.7, 1.4, 2.8, 5.7], 3)
 

@@ -1,0 +1,159 @@
+"""Which voxels are brain, and which lie inside the skull."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage import measure, morphology
+
+from graytrace.algorithms.bias import correct_bias
+from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.structures import STRUCTURES, Predict, label_structures
+from graytrace.algorithms.tissue import TissueFractions, segment_tissue
+from graytrace.algorithms.volumes import tissue_volume_ml
+
+_NECK_MM = 4.0  # optic canals, orbits and muscles are joined to a wrong mask by bridges thinner than 8 mm
+_REGROWTH_MM = 1.5
+_CLOSING_MM = 2.5  # sulci narrower than about 5 mm belong to the brain mask
+_SURELY_WHITE = 0.95
+_FAT_OVER_WHITE = 1.4
+_THIN_MM = 1.0
+_ROUGHLY = 5e-4  # the field for the masks; the scan's own is estimated within them
+_BOX_MARGIN_MM = 8.0
+_BLUR_MM = 1.0
+_SHEET_MM = 3.5  # half of what two banks of cortex without a visible sulcus between them measure, and some more
+_FROM_WHITE_MM = 8.0  # no cortex is so far away
+_LUMP_ML = 0.2
+_LUMP_RIM_MM = 2.5
+_SMALLEST_BRAIN_ML = 400.0
+
+
+@dataclass(frozen=True)
+class BrainExtraction:
+    """Masks (X, Y, Z) bool.
+
+    Brain is gray and white matter and ventricles, closed over sulci; the intracranial mask adds all CSF.
+    """
+
+    brain_mask: NDArray[Any]
+    intracranial_mask: NDArray[Any]
+
+
+def largest_component(mask: NDArray[Any]) -> NDArray[Any]:
+    """The largest 6-connected part of a mask, holes filled."""
+    labels, count = measure.label(mask, connectivity=1, return_num=True)
+    if count == 0:
+        return np.zeros_like(mask, dtype=bool)
+    sizes = np.bincount(labels.ravel())
+    sizes[0] = 0
+    return np.asarray(ndimage.binary_fill_holes(labels == sizes.argmax()))
+
+
+def main_body(mask: NDArray[Any], neck_mm: float, voxel_mm: NDArray[Any]) -> NDArray[Any]:
+    """The largest part of a mask, without what hangs on it by a neck narrower than twice `neck_mm`."""
+    depth = distance_to(~np.pad(mask, 1), voxel_mm)[1:-1, 1:-1, 1:-1]
+    core = largest_component(depth > neck_mm)
+    if not core.any():
+        return largest_component(mask)
+    reach = distance_to(core, voxel_mm) <= neck_mm + _REGROWTH_MM
+    return largest_component(mask & reach)
+
+
+def close_mask(mask: NDArray[Any], radius_mm: float, voxel_mm: NDArray[Any]) -> NDArray[Any]:
+    """Morphological closing by a ball whose radius is in mm, whatever the voxel."""
+    pad = [(int(np.ceil(radius_mm / v)) + 1,) * 2 for v in voxel_mm]
+    padded = np.pad(mask, pad)
+    grown = distance_to(padded, voxel_mm) <= radius_mm
+    closed = distance_to(~grown, voxel_mm) > radius_mm
+    inner = tuple(slice(low, low + size) for (low, _), size in zip(pad, mask.shape, strict=True))
+    return np.asarray(closed[inner] | mask)
+
+
+def _box_around(mask: NDArray[Any], margin_mm: float, voxel_mm: NDArray[Any]) -> tuple[slice, ...]:
+    """The part of the grid that holds a mask and a margin: distance transforms of air are wasted."""
+    box = []
+    for axis, size in enumerate(mask.shape):
+        filled = np.flatnonzero(mask.any(tuple(other for other in range(3) if other != axis)))
+        margin = int(np.ceil(margin_mm / voxel_mm[axis]))
+        box.append(slice(max(int(filled[0]) - margin, 0), min(int(filled[-1]) + margin + 1, size)))
+    return tuple(box)
+
+
+def _gray_lumps(tissue: TissueFractions, structures: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
+    """What is gray, thicker than cortex and far from all white matter, but no deep nucleus or cerebellum: an eye."""
+    gray, white = (ndimage.gaussian_filter(part, _BLUR_MM / voxel_mm) for part in (tissue.gm, tissue.wm))
+    folded = structures[STRUCTURES.index("deep_gray")] + structures[STRUCTURES.index("cerebellar_cortex")]
+    depth = distance_to((gray < 0.6) | (folded > 0.3), voxel_mm)
+    core = (depth > _SHEET_MM) & (distance_to(largest_component(white > 0.5), voxel_mm) > _FROM_WHITE_MM)
+    core = morphology.remove_small_objects(core, max_size=_LUMP_ML * 1000 / voxel_mm.prod(), connectivity=3)
+    return np.asarray(gray > 0.4) & (distance_to(core, voxel_mm) < _SHEET_MM + _LUMP_RIM_MM)
+
+
+def masks_from_structures(structures: NDArray[Any], voxel_to_ras: NDArray[Any]) -> BrainExtraction:
+    """Masks from the probabilities (C, X, Y, Z) of `structures.label_structures`.
+
+    Raises
+    ------
+    ValueError
+        Less than a brain was found.
+    """
+    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    head = structures[STRUCTURES.index("outside")] < 0.5
+    brain_mask, intracranial_mask = np.zeros_like(head), np.zeros_like(head)
+    if head.any():
+        box = _box_around(head, _BOX_MARGIN_MM, voxel_mm)
+        fluid, outside = (structures[STRUCTURES.index(name)][box] for name in ("outer_csf", "outside"))
+        brain = main_body(1 - outside - fluid > 0.5, _NECK_MM, voxel_mm)
+        brain_mask[box] = close_mask(brain, _CLOSING_MM, voxel_mm)
+        intracranial_mask[box] = main_body((outside < 0.5) | brain_mask[box], _NECK_MM, voxel_mm)
+    found_ml = tissue_volume_ml(brain_mask, voxel_to_ras)
+    if found_ml < _SMALLEST_BRAIN_ML:
+        raise ValueError(f"only {found_ml:.0f} ml of brain were found, less than {_SMALLEST_BRAIN_ML:.0f} ml")
+    return BrainExtraction(brain_mask, intracranial_mask)
+
+
+def refine_brain(
+    image: NDArray[Any], voxel_to_ras: NDArray[Any], structures: NDArray[Any], coarse: BrainExtraction
+) -> BrainExtraction:
+    """Sharpen the network's 2 mm outline on the scan's own intensities: brain is what segments as tissue."""
+    corrected = correct_bias(image, voxel_to_ras, coarse.brain_mask, converged=_ROUGHLY).image
+    tissue = segment_tissue(corrected, voxel_to_ras, coarse.brain_mask, coarse.intracranial_mask, structures)
+    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    white = float(np.median(corrected[tissue.wm > _SURELY_WHITE])) if (tissue.wm > _SURELY_WHITE).any() else np.inf
+    # marrow and fat under the skull are much brighter than white matter; vessels inside are filled again as holes
+    fat = corrected > _FAT_OVER_WHITE * white
+    ventricles = structures[STRUCTURES.index("ventricles")] > 0.5
+    box = _box_around(coarse.intracranial_mask, _BOX_MARGIN_MM, voxel_mm)
+    brain = np.zeros_like(coarse.brain_mask)
+    foreign = fat | _gray_lumps(tissue, structures, voxel_mm)
+    solid = ((tissue.gm + tissue.wm > 0.5) | (ventricles & coarse.intracranial_mask)) & ~foreign
+    found = main_body(solid[box], _THIN_MM, voxel_mm)
+    brain[box] = close_mask(found, _CLOSING_MM, voxel_mm)
+    intracranial = np.zeros_like(brain)
+    intracranial[box] = main_body(((coarse.intracranial_mask & ~foreign) | brain)[box], _THIN_MM, voxel_mm)
+    return BrainExtraction(brain, intracranial)
+
+
+def extract_brain(image: NDArray[Any], voxel_to_ras: NDArray[Any], *, predict: Predict) -> BrainExtraction:
+    """Find brain and intracranial space in a T1w scan of a whole, defaced or stripped head.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+        T1w intensities of any unit, orientation and voxel size.
+    voxel_to_ras : (4, 4) array-like
+    predict : callable
+        The structure network, see `structures.label_structures`.
+
+    Raises
+    ------
+    ValueError
+        Less than a brain was found.
+    """
+    structures = label_structures(image, voxel_to_ras, predict=predict)
+    coarse = masks_from_structures(structures, voxel_to_ras)
+    return refine_brain(image, voxel_to_ras, structures, coarse)

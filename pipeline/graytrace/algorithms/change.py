@@ -1,0 +1,344 @@
+"""How much gray matter was lost between two visits, measured directly in midway space.
+
+For any deformation that carries midway space to the visits, the volume of a tissue at visit t is the integral of its
+fraction, pulled to midway space, times the Jacobian determinant J_t.  With a fraction f common to both visits,
+
+    change of volume = integral of f (J_followup - J_baseline) + residual term.
+
+The first part is Jacobian integration; regularization makes it too small, because thin sulci widen on a finer scale
+than a smooth field can follow.  The residual term puts back what the field has left in the images: the difference r
+of the registered visits moves a border along the image gradient g by -r g / |g|^2, which changes the tissue by
+r (grad f . g) / (|g|^2 + a^2), a boundary-shift integral (https://doi.org/10.1109/42.640753) of what is left.
+The sum hardly depends on the weight of the regularization (docs/validation.md).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import ndimage
+
+from graytrace.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
+from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.intensity import (
+    Contrast,
+    MatchedVisits,
+    compare_contrast,
+    even_out,
+    match_visits,
+)
+from graytrace.algorithms.midway import MidwayAlignment
+from graytrace.algorithms.multigrid import solve_membrane
+from graytrace.algorithms.resampling import resample
+
+_MARGIN_MM = 10.0
+_FINEST_MM, _COARSEST_MM = 1.0, 2.0
+_MEMBRANE_WEIGHT = 10.0
+_ITERATIONS = 2
+_LAST_ITERATIONS = 1  # after the shading that was left has been taken out
+_PURE = 0.95
+_CONTRAST_ROUNDS = 3
+# of the change, from the cohorts with known change in docs/validation.md
+_SCALE_SE = 5e-5
+_UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE_PER_MM = 0.06, 0.04
+_OUTLIER_SDS = 3.5
+_GRADIENT_FLOOR_SDS = 0.5
+_DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
+
+
+@dataclass(frozen=True)
+class VisitTissue:
+    """One visit's bias-corrected image, fractions and masks, (X, Y, Z) on its own grid."""
+
+    image: NDArray[Any]
+    voxel_to_ras: NDArray[Any]
+    gm: NDArray[Any]
+    wm: NDArray[Any]
+    subcortical_gm: NDArray[Any]
+    intracranial_mask: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class MidwayImages:
+    """Both visits in midway space, (X, Y, Z) with white matter = 1, and what changed between them.
+
+    `log_jacobian` is the logarithm of local volume at follow-up over baseline.
+    """
+
+    baseline: NDArray[Any]
+    followup: NDArray[Any]
+    gm: NDArray[Any]
+    brain: NDArray[Any]
+    log_jacobian: NDArray[Any]
+    grid_to_ras: NDArray[Any]
+
+
+@dataclass(frozen=True)
+class ChangeMeasure:
+    """Changes in percent of baseline, with the parts they are made of and what tells of their quality.
+
+    `gm_jacobian_percent` is Jacobian integration alone; `noise_sd` the spread of the difference of both visits in
+    units of white matter before, `residual_sd` after registration.  `gm_change_se_points` is the standard error of
+    `gm_change_percent` in percentage points: noise and scale, and what validation found beyond them.
+    """
+
+    gm_change_percent: float
+    gm_change_se_points: float
+    cortical_gm_change_percent: float
+    subcortical_gm_change_percent: float
+    wm_change_percent: float
+    brain_change_percent: float
+    gm_jacobian_percent: float
+    noise_sd: float
+    residual_sd: float
+    differential_bias_percent: float
+    covered_percent: float
+    images: MidwayImages
+
+
+@dataclass(frozen=True)
+class _Scene:
+    """Everything on the midway grid that the iterations share."""
+
+    coefficients: tuple[NDArray[Any], NDArray[Any]]
+    to_voxel: tuple[NDArray[Any], NDArray[Any]]
+    gains: tuple[NDArray[Any], NDArray[Any]]
+    seen: NDArray[Any]
+    weight: NDArray[Any]
+    noise_sd: float
+    spacing: float
+    contrast: Contrast | None = None  # as found after gains; None: both visits have the same
+
+    def common(self, fractions: tuple[NDArray[Any], NDArray[Any]], velocity: NDArray[Any]) -> NDArray[Any]:
+        """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
+        warps = (exponential(-velocity / 2), exponential(velocity / 2))
+        pulled = [_pull_fraction(f, m, u) for f, m, u in zip(fractions, self.to_voxel, warps, strict=True)]
+        return np.asarray((pulled[0] + pulled[1]) / 2 * self.seen)
+
+    def registered(self, velocity: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        """Both visits, each warped by its half of the flow."""
+        baseline = sample_spline(self.coefficients[0], self.to_voxel[0], exponential(-velocity / 2))
+        followup = sample_spline(self.coefficients[1], self.to_voxel[1], exponential(velocity / 2))
+        baseline, followup = baseline * self.gains[0], followup * self.gains[1]
+        if self.contrast is None:
+            return baseline, followup
+        return (
+            self.contrast.even_out(baseline, self.contrast.baseline),
+            self.contrast.even_out(followup, self.contrast.followup),
+        )
+
+    def robust(self, residual: NDArray[Any]) -> NDArray[Any]:
+        """Weight of each voxel's difference: what registration can't explain counts less.
+
+        Noise keeps its full weight: a weight that falls from zero on takes a sixth of every real shift with it.
+        """
+        limit = np.float32(_OUTLIER_SDS * self.noise_sd)
+        return np.asarray(self.weight * (limit / np.maximum(np.abs(residual), limit)) ** 2)
+
+
+def midway_grid(
+    visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignment
+) -> tuple[NDArray[Any], tuple[int, int, int]]:
+    """Cubic RAS grid in midway space around both intracranial masks: (4, 4) grid to RAS and shape."""
+    corners, finest = [], _COARSEST_MM
+    for visit, to_midway in zip(visits, (alignment.baseline_to_midway, alignment.followup_to_midway), strict=True):
+        voxel_to_midway = to_midway @ visit.voxel_to_ras
+        places = np.argwhere(visit.intracranial_mask)
+        corners.append(places @ voxel_to_midway[:3, :3].T + voxel_to_midway[:3, 3])
+        finest = min(finest, float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).min()))
+    spacing = max(finest, _FINEST_MM)
+    points = np.concatenate(corners)
+    low, high = points.min(0) - _MARGIN_MM, points.max(0) + _MARGIN_MM
+    # a grid centred between the masks: swapping the visits gives the same grid
+    sides = np.ceil((high - low) / spacing).astype(int) + 1
+    grid_to_ras = np.diag([spacing, spacing, spacing, 1.0])
+    grid_to_ras[:3, 3] = (low + high) / 2 - spacing * (sides - 1) / 2
+    return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
+
+
+def _seen(visit: VisitTissue, to_voxel: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
+    """Where a visit's field of view covers the grid, short of its last voxel."""
+    seen = np.zeros(visit.image.shape, np.float32)
+    seen[1:-1, 1:-1, 1:-1] = 1
+    return resample(seen, to_voxel, shape) > 0.99
+
+
+def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray[Any]:
+    """Stationary velocity (3, X, Y, Z), voxels, from baseline to follow-up, improved by Gauss-Newton steps."""
+    velocity = velocity.copy()
+    for _ in range(iterations):
+        baseline, followup = scene.registered(velocity)
+        residual = followup - baseline
+        g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
+        weight = scene.robust(residual) / scene.noise_sd**2
+        h = np.stack([weight * g[a] * g[b] for a, b in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]).astype(
+            np.float32
+        )
+        # minus the gradient of the energy: data, and the membrane's pull on what is there already
+        laplacian = np.stack([ndimage.laplace(component, mode="nearest") for component in velocity])
+        b = (-(weight * residual) * g + _MEMBRANE_WEIGHT * laplacian).astype(np.float32)
+        velocity += solve_membrane(h, b, _MEMBRANE_WEIGHT)
+    return velocity
+
+
+def _even_contrast(
+    scene: _Scene,
+    plain: list[NDArray[Any]],
+    visits: tuple[VisitTissue, VisitTissue],
+    inside: NDArray[Any],
+    velocity: NDArray[Any],
+) -> tuple[_Scene, NDArray[Any]]:
+    """Scene and velocity with the contrast of both visits alike, where it differs by more than real change explains.
+
+    A field of all tissues takes some of the difference for shading, since cortex lies outside and white matter inside:
+    here the field is that of white matter alone.  Registration takes some of it for shifts: so both in turn.
+    """
+    even = scene
+    for _ in range(_CONTRAST_ROUNDS):
+        gm, wm = (
+            even.common((getattr(visits[0], name), getattr(visits[1], name)), velocity) * inside
+            for name in ("gm", "wm")
+        )
+        if even is scene:
+            white = match_visits(plain[0], plain[1], wm > _PURE, scene.spacing)
+            even = replace(scene, gains=(white.baseline_gain, white.followup_gain))
+        contrast = compare_contrast(
+            *replace(even, contrast=None).registered(velocity), (np.where(inside, 1 - gm - wm, 0), gm, wm)
+        )
+        if contrast is None or not contrast.differs:
+            return scene, velocity
+        even = replace(even, contrast=contrast)
+        velocity = _register(even, velocity, _ITERATIONS)
+    return even, velocity
+
+
+@dataclass(frozen=True)
+class _Flow:
+    """What the registration says: volumes of a voxel at both visits and the shift that it left undone."""
+
+    jacobian_baseline: NDArray[Any]
+    jacobian_followup: NDArray[Any]
+    residual: NDArray[Any]  # (X, Y, Z): r
+    lever: NDArray[Any]  # (3, X, Y, Z): g / (|g|^2 + a^2), the shift for a residual of one
+
+    def _shift(self, fraction: NDArray[Any]) -> NDArray[Any]:
+        """(X, Y, Z) what a residual of one does to a tissue: grad f . g / (|g|^2 + a^2)."""
+        return np.asarray(sum(s * k for s, k in zip(np.gradient(fraction), self.lever, strict=True)))
+
+    def noise_se_points(self, fraction: NDArray[Any], residual_sd: float) -> float:
+        """Standard error of the residual part of `change_percent` that noise of `residual_sd` makes."""
+        before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
+        spread = float(np.sqrt((self._shift(fraction) ** 2).sum(dtype=np.float64)))
+        return 100 * residual_sd * spread / max(before, 1.0)
+
+    def change_percent(self, fraction: NDArray[Any], *, with_residual: bool = True) -> float:
+        """Change of the volume of a tissue whose midway fraction is given, percent of baseline."""
+        before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
+        after = float((fraction * self.jacobian_followup).sum(dtype=np.float64))
+        if before < 1 or after < 1:
+            return float("nan")
+        undone = 0.0
+        if with_residual:
+            undone = float((self._shift(fraction) * self.residual).sum(dtype=np.float64))
+        return 100 * ((after + undone / 2) / (before - undone / 2) - 1)
+
+
+def _flow(scene: _Scene, velocity: NDArray[Any], inside: NDArray[Any]) -> tuple[_Flow, float]:
+    baseline, followup = scene.registered(velocity)
+    residual = followup - baseline
+    g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
+    floor = (_GRADIENT_FLOOR_SDS * scene.noise_sd) ** 2
+    lever = inside * scene.robust(residual) * g / ((g * g).sum(0) + floor)
+    jacobians = [jacobian_determinant(exponential(sign * velocity / 2)) for sign in (-1, 1)]
+    return _Flow(jacobians[0], jacobians[1], residual, lever), float(residual[inside].std())
+
+
+def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: MidwayAlignment) -> ChangeMeasure:
+    """Measure the change of gray matter, white matter and brain between two visits.
+
+    Parameters
+    ----------
+    baseline, followup : VisitTissue
+    alignment : MidwayAlignment
+        From `midway.align_visits`; a scanner's scale change is in it and so is not counted as change.
+
+    Returns
+    -------
+    ChangeMeasure
+        Percent of baseline; swapping the visits inverts the ratio of the volumes.
+
+    Raises
+    ------
+    ValueError
+        A visit has no signal in its intracranial mask, or the two do not overlap.
+    """
+    visits = (baseline, followup)
+    grid_to_ras, shape = midway_grid(visits, alignment)
+    spacing = float(grid_to_ras[0, 0])
+    to_ras = (
+        alignment.baseline_to_midway @ baseline.voxel_to_ras,
+        alignment.followup_to_midway @ followup.voxel_to_ras,
+    )
+    to_voxel = (np.linalg.inv(to_ras[0]) @ grid_to_ras, np.linalg.inv(to_ras[1]) @ grid_to_ras)
+    masks = [resample(v.intracranial_mask, m, shape) for v, m in zip(visits, to_voxel, strict=True)]
+    intracranial = masks[0] + masks[1] > 1
+    seen = _seen(baseline, to_voxel[0], shape) & _seen(followup, to_voxel[1], shape)
+    inside = intracranial & seen
+    if np.count_nonzero(inside) < 1000:
+        raise ValueError("the two visits hardly overlap in midway space")
+    coefficients = (spline_coefficients(baseline.image), spline_coefficients(followup.image))
+    still = np.zeros((3, *shape), np.float32)
+    plain = [sample_spline(c, m, still) for c, m in zip(coefficients, to_voxel, strict=True)]
+    matched: MatchedVisits = match_visits(plain[0], plain[1], inside, spacing)
+    near = distance_to(intracranial, np.full(3, spacing)) < _DATA_REACH_MM
+    gains = (matched.baseline_gain, matched.followup_gain)
+    weight = (near & seen).astype(np.float32)
+    scene = _Scene(coefficients, to_voxel, gains, seen, weight, max(matched.noise_sd, 1e-3), spacing)
+    velocity = _register(scene, still, _ITERATIONS)
+    scene, velocity = _even_contrast(scene, plain, visits, inside, velocity)
+    gm, wm = (scene.common((getattr(baseline, name), getattr(followup, name)), velocity) for name in ("gm", "wm"))
+    factors = even_out(*scene.registered(velocity), inside & (np.maximum(gm, wm) > _PURE), spacing)
+    scene = replace(scene, gains=(scene.gains[0] * factors[0], scene.gains[1] * factors[1]))
+    velocity = _register(scene, velocity, _LAST_ITERATIONS)
+    flow, residual_sd = _flow(scene, velocity, inside)
+    gm, wm, deep = (
+        scene.common((getattr(baseline, name), getattr(followup, name)), velocity)
+        for name in ("gm", "wm", "subcortical_gm")
+    )
+    everything = float(resample(baseline.gm, to_voxel[0], shape).sum()) + 1e-6
+    gm_change = flow.change_percent(gm)
+    longest_mm = max(float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max()) for visit in visits)
+    with np.errstate(divide="ignore"):
+        log_jacobian = np.log(np.maximum(flow.jacobian_followup, 1e-3) / np.maximum(flow.jacobian_baseline, 1e-3))
+    images = MidwayImages(
+        plain[0] * scene.gains[0], plain[1] * scene.gains[1], gm, gm + wm, log_jacobian * near, grid_to_ras
+    )
+    return ChangeMeasure(
+        gm_change_percent=gm_change,
+        gm_change_se_points=_standard_error(gm_change, flow.noise_se_points(gm, residual_sd), longest_mm),
+        cortical_gm_change_percent=flow.change_percent(np.maximum(gm - deep, 0)),
+        subcortical_gm_change_percent=flow.change_percent(deep),
+        wm_change_percent=flow.change_percent(wm),
+        brain_change_percent=flow.change_percent(gm + wm),
+        gm_jacobian_percent=flow.change_percent(gm, with_residual=False),
+        noise_sd=matched.noise_sd,
+        residual_sd=residual_sd,
+        differential_bias_percent=matched.field_percent,
+        covered_percent=100 * float((resample(baseline.gm, to_voxel[0], shape) * seen).sum()) / everything,
+        images=images,
+    )
+
+
+def _standard_error(change_percent: float, noise_points: float, voxel_mm: float) -> float:
+    """Standard error in percentage points from its independent parts; `voxel_mm` is the longest side of a voxel."""
+    share = _UNEXPLAINED_SHARE_PER_MM * max(voxel_mm, 1.0)
+    parts = (noise_points, 300 * _SCALE_SE, _UNEXPLAINED_POINTS, share * change_percent)
+    return float(np.sqrt(sum(part**2 for part in parts)))
+
+
+def _pull_fraction(fraction: NDArray[Any], to_voxel: NDArray[Any], warp: NDArray[Any]) -> NDArray[Any]:
+    """A fraction on the displaced midway grid: its spline, kept within [0, 1]."""
+    return np.asarray(np.clip(sample_spline(spline_coefficients(fraction), to_voxel, warp), 0, 1))

@@ -1,0 +1,213 @@
+"""White-matter lesions of a scan that has no lesion mask: on FLAIR, or else as islands of gray in white matter."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import SimpleITK as sitk  # noqa: N813 (its documented name)
+from numpy.typing import NDArray
+from scipy import ndimage
+from skimage import filters, measure, morphology
+
+from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.structures import STRUCTURES
+
+_SURE = 0.9
+_BLUR_MM = 0.7
+_ZONE_MM = 3.0
+_ZONE = 0.5
+_CORTEX_MM = 1.5
+_ISLAND_ML = 1.0
+_SPECK_ML = 0.009
+_GRAY = 0.6
+_NUCLEI_MM, _BRAINSTEM_MM = 2.0, 4.0
+_WITHIN = 0.7  # of an island lies deep in white matter; a bridge makes it part of cortex or nuclei
+_SMALLEST_ML = 0.03
+_RIM_MM, _RIM_GRAY, _RIM_FLUID = 1.8, 0.1, 0.5
+_BINS, _SAMPLED = 48, 0.25
+_SEED = 20
+
+
+def _itk_image(image: NDArray[Any], voxel_to_ras: NDArray[Any]) -> sitk.Image:
+    """The grid in RAS millimeters, as ITK wants it: unit axes, voxel sizes, origin."""
+    affine = np.asarray(voxel_to_ras, float)
+    voxel_mm = np.linalg.norm(affine[:3, :3], axis=0)
+    volume = sitk.GetImageFromArray(np.ascontiguousarray(np.asarray(image, np.float32).T))
+    volume.SetSpacing(voxel_mm.tolist())
+    volume.SetDirection((affine[:3, :3] / voxel_mm).ravel().tolist())
+    volume.SetOrigin(affine[:3, 3].tolist())
+    return volume
+
+
+def bring_flair(
+    flair: NDArray[Any], flair_to_ras: NDArray[Any], image: NDArray[Any], voxel_to_ras: NDArray[Any]
+) -> NDArray[Any]:
+    """A FLAIR scan on the grid of the T1w scan of the same session.
+
+    Rigid, by mutual information (Mattes et al., https://doi.org/10.1109/TMI.2003.809072), from where the headers put
+    it: a patient moves little within a session.
+
+    Parameters
+    ----------
+    flair : (U, V, W) array-like
+    flair_to_ras : (4, 4) array-like
+    image : (X, Y, Z) array-like
+        T1w intensities.
+    voxel_to_ras : (4, 4) array-like
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray, zero where the FLAIR scan has nothing.
+
+    Raises
+    ------
+    ValueError
+        The two scans have no part of the head in common.
+    """
+    fixed, moving = _itk_image(image, voxel_to_ras), _itk_image(flair, flair_to_ras)
+    registration = sitk.ImageRegistrationMethod()
+    registration.SetNumberOfThreads(1)  # sums over threads differ in their last digits
+    registration.SetMetricAsMattesMutualInformation(_BINS)
+    registration.SetMetricSamplingStrategy(registration.REGULAR)
+    registration.SetMetricSamplingPercentage(_SAMPLED, _SEED)
+    registration.SetInterpolator(sitk.sitkLinear)
+    registration.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 60, gradientMagnitudeTolerance=1e-6)
+    registration.SetOptimizerScalesFromPhysicalShift()
+    registration.SetShrinkFactorsPerLevel([4, 2])
+    registration.SetSmoothingSigmasPerLevel([2.0, 1.0])
+    registration.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(True)
+    middle = fixed.TransformContinuousIndexToPhysicalPoint([(side - 1) / 2 for side in fixed.GetSize()])
+    start = sitk.Euler3DTransform()
+    start.SetCenter(middle)
+    registration.SetInitialTransform(start, inPlace=False)
+    try:
+        rigid = registration.Execute(fixed, moving)
+    except RuntimeError as error:
+        raise ValueError("the FLAIR scan and the T1w scan have no part of the head in common") from error
+    found = sitk.Resample(moving, fixed, rigid, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
+    return np.ascontiguousarray(sitk.GetArrayFromImage(found).T)
+
+
+def find_lesions(
+    flair: NDArray[Any], structures: NDArray[Any], brain_mask: NDArray[Any], voxel_to_ras: NDArray[Any]
+) -> NDArray[Any]:
+    """White-matter lesions: what is brighter on FLAIR than normal white and gray matter of the same scan.
+
+    Seeds lie four robust standard deviations above white matter and two and a half above gray matter; they grow to two
+    and a half and two (after de Boer et al., https://doi.org/10.1016/j.neuroimage.2009.01.011, with robust statistics).
+    Cortex is as bright as a faint lesion, so nothing is sought within 1.5 mm of it or of the fluid outside.
+
+    Parameters
+    ----------
+    flair : (X, Y, Z) array-like
+        On the T1w scan's grid, see `bring_flair`.
+    structures : (C, X, Y, Z) float array-like
+        Probabilities from `structures.label_structures`.
+    brain_mask : (X, Y, Z) bool array-like
+    voxel_to_ras : (4, 4) array-like
+
+    Returns
+    -------
+    (X, Y, Z) bool ndarray
+
+    Raises
+    ------
+    ValueError
+        White and gray matter cannot be told on the FLAIR scan, or fluid is not dark: it is no FLAIR of this head.
+    """
+    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    white, cortex, ventricles = (
+        structures[STRUCTURES.index(name)] for name in ("white_matter", "cortex", "ventricles")
+    )
+    brain = np.asarray(brain_mask, bool)
+    smooth = ndimage.gaussian_filter(np.asarray(flair, np.float32), _BLUR_MM / voxel_mm)
+    normal = {}
+    for name, sure in (("white matter", white > _SURE), ("cortex", cortex > _SURE), ("ventricles", ventricles > _SURE)):
+        values = smooth[sure & brain & (smooth > 0)]
+        if values.size == 0:
+            raise ValueError(f"the FLAIR scan does not reach the {name}")
+        middle = float(np.median(values))
+        normal[name] = middle, 1.4826 * float(np.median(np.abs(values - middle)))
+    (wm, wm_sd), (gm, gm_sd), (fluid, _) = normal.values()
+    if not fluid < 0.8 * wm:
+        raise ValueError(f"fluid is not dark on the FLAIR scan ({fluid:.3g}, white matter {wm:.3g})")
+    edge = cortex + structures[STRUCTURES.index("outer_csf")] + structures[STRUCTURES.index("outside")]
+    zone, _ = _deep_in_white(white + ventricles, edge, voxel_mm)
+    high, low = max(wm + 4 * wm_sd, gm + 2.5 * gm_sd), max(wm + 2.5 * wm_sd, gm + 2 * gm_sd)
+    found = filters.apply_hysteresis_threshold(np.where(zone & brain & (ventricles < 0.5), smooth, 0), low, high)
+    speck = _SPECK_ML / (voxel_mm.prod() / 1000)
+    return np.asarray(morphology.remove_small_objects(found, max_size=speck, connectivity=2))
+
+
+def _deep_in_white(
+    inner: NDArray[Any], edge: NDArray[Any], voxel_mm: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any]]:
+    """Where lesions are sought, mostly `inner` and away from `edge` (both probabilities), and distance to the edge."""
+    from_edge = distance_to(_without_islands(edge > 0.5, voxel_mm), voxel_mm)
+    zone = ndimage.gaussian_filter(inner, _ZONE_MM / voxel_mm) > _ZONE
+    return zone & (from_edge > _CORTEX_MM), from_edge
+
+
+def _without_islands(part: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
+    """A mask without its small pieces: the network takes many a lesion for an island of cortex or a nucleus."""
+    smallest = _ISLAND_ML / (voxel_mm.prod() / 1000)
+    return np.asarray(morphology.remove_small_objects(part, max_size=smallest, connectivity=1))
+
+
+def find_gray_islands(
+    gm: NDArray[Any],
+    csf: NDArray[Any],
+    structures: NDArray[Any],
+    brain_mask: NDArray[Any],
+    voxel_to_ras: NDArray[Any],
+) -> NDArray[Any]:
+    """Gray matter all around which is white matter: a lesion that no mask and no FLAIR scan tells of.
+
+    On T1w a lesion is as dark as cortex.  What hangs together with cortex, deep nuclei or brainstem is left alone,
+    since taking true gray matter away would be the larger error: a third of the lesions are found, and nothing else.
+
+    Parameters
+    ----------
+    gm, csf : (X, Y, Z) float32
+        Fractions from `tissue.segment_tissue`.
+    structures : (C, X, Y, Z) float array-like
+        Probabilities from `structures.label_structures`.
+    brain_mask : (X, Y, Z) bool array-like
+    voxel_to_ras : (4, 4) array-like
+
+    Returns
+    -------
+    (X, Y, Z) bool ndarray
+        The islands with the rim that shares their voxels with white matter.
+    """
+    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    islands = np.zeros(np.shape(gm), bool)
+    brain = np.asarray(brain_mask, bool)
+    if not brain.any():
+        return islands
+    box = ndimage.find_objects(brain.astype(np.uint8))[0]
+    islands[box] = _islands(
+        gm[box], csf[box], {name: structures[number][box] for number, name in enumerate(STRUCTURES)}, voxel_mm
+    )
+    return np.asarray(islands & brain)
+
+
+def _islands(
+    gm: NDArray[Any], csf: NDArray[Any], structures: dict[str, NDArray[Any]], voxel_mm: NDArray[Any]
+) -> NDArray[Any]:
+    voxel_ml = voxel_mm.prod() / 1000
+    edge = structures["cortex"] + structures["cerebellar_cortex"] + structures["outer_csf"] + structures["outside"]
+    deep, from_edge = _deep_in_white(structures["white_matter"] + structures["ventricles"], edge, voxel_mm)
+    nuclei = _without_islands(structures["deep_gray"] > 0.4, voxel_mm)
+    for part, reach_mm in ((nuclei, _NUCLEI_MM), (structures["brainstem"] > 0.4, _BRAINSTEM_MM)):
+        deep &= distance_to(part, voxel_mm) > reach_mm
+    labels, count = measure.label(
+        ndimage.gaussian_filter(gm, _BLUR_MM / voxel_mm) > _GRAY, connectivity=1, return_num=True
+    )
+    sizes, sizes_deep = (np.bincount(at.ravel(), minlength=count + 1) for at in (labels, labels[deep]))
+    island = (sizes_deep > _WITHIN * sizes) & (sizes * voxel_ml > _SMALLEST_ML)
+    island[0] = False
+    found = island[labels]
+    rim = (distance_to(found, voxel_mm) < _RIM_MM) & (gm > _RIM_GRAY) & (csf < _RIM_FLUID) & (from_edge > _BLUR_MM)
+    return np.asarray(found | rim)

@@ -1,0 +1,108 @@
+"""The command line: ``graytrace STEP …``, the same as ``python -m graytrace STEP …``; one sub-command per step."""
+
+from __future__ import annotations
+
+import argparse
+import errno
+import importlib
+import os
+import sys
+import tempfile
+from collections.abc import Sequence
+
+from graytrace import __version__
+from graytrace.errors import PipelineError
+from graytrace.job_process import end_with_parent
+
+STEPS = {
+    "scan_table": "write down who has which scan",
+    "inspect": "say whether a scan can be measured",
+    "skull_strip": "find the brain",
+    "correct_bias": "take the coil's shading out",
+    "fill_lesions": "fill white-matter lesions",
+    "segment_tissue": "separate gray matter, white matter and CSF",
+    "gray_matter_volume": "measure volumes",
+    "align_visits": "find the space half-way between two visits",
+    "measure_change": "measure the change between two visits",
+    "check_scan": "say how good a scan is and draw mask and tissue borders on it",
+    "check_pair": "say how well two visits compare and draw them half-way between",
+    "aggregate_atrophy": "put the tables together",
+    "dose_response": "ask whether the change goes with the dose or another number",
+    "report": "write the page that people open first, and the methods text",
+}
+_FREE = "Free some space (results, or temporary files: TMPDIR says where)"
+_PERMIT = "Get the right to write there"
+_MACHINE_FAULTS = {
+    errno.ENOSPC: _FREE,
+    errno.EDQUOT: _FREE,
+    errno.EFBIG: "Raise the limit on the size of files (ulimit -f)",
+    errno.EROFS: _PERMIT,
+    errno.EACCES: _PERMIT,
+    errno.EPERM: _PERMIT,
+    errno.EMFILE: "Raise the limit on open files (ulimit -n)",
+    errno.EIO: "The disk or the network file system does not work: repair it",
+}
+COMMANDS = {
+    **{step: (f"graytrace.steps.{step}", text) for step, text in STEPS.items()},
+    "compare": ("graytrace.comparison.command", "set several engines side by side on the same patients"),
+    "phantom": ("graytrace.phantoms.command", "make a data set of phantom heads with known change"),
+    "power": ("graytrace.steps.power", "say how many patients a trial needs"),
+    "truth": ("graytrace.phantoms.truth", "set what was measured on phantoms beside what is true"),
+}
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run one sub-command; the exit code is 0 unless something broke."""
+    argv = sys.argv[1:] if argv is None else list(argv)
+    wanted = os.environ.get("GRAYTRACE_VERSION", __version__)
+    if wanted != __version__:
+        sys.stderr.write(
+            f"This is Graytrace {__version__}, but the workflow that called it is {wanted}. In a container: build the "
+            "image again from this checkout (containers/README.md).\n"
+        )
+        return 1
+    if "GRAYTRACE_VERSION" in os.environ:
+        end_with_parent()
+    chosen = next((word for word in argv if not word.startswith("-")), None)
+    _limit_threads(argv)
+    parser = argparse.ArgumentParser(prog="graytrace", description="Gray-matter loss between two MRI visits.")
+    parser.add_argument("--version", action="version", version=f"Graytrace {__version__}")
+    commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
+    for name, (module_name, text) in COMMANDS.items():
+        command = commands.add_parser(name, help=text, description=f"Graytrace: {text}.")
+        if name == chosen:  # only what is asked for is imported: some steps take seconds
+            module = importlib.import_module(module_name)
+            module.add_arguments(command)
+            command.set_defaults(run=module.run)
+    args = parser.parse_args(argv)
+    try:
+        args.run(args)
+    except PipelineError as error:
+        sys.stderr.write(f"{args.command}: {error}\n")
+        return 1
+    except OSError as error:
+        if error.errno not in _MACHINE_FAULTS:
+            raise
+        sys.stderr.write(f"{args.command}: {_machine_fault(error)}\n")
+        return 1
+    return 0
+
+
+def _machine_fault(error: OSError) -> str:
+    """A sentence for a full disk and its like; nothing is damaged, because files are written whole or not at all."""
+    where = error.filename2 or error.filename or tempfile.gettempdir()
+    return (
+        f"{where}: {error.strerror}. {_MACHINE_FAULTS[error.errno or 0]}, then run the same command again: "
+        "what is finished is kept."
+    )
+
+
+def _limit_threads(argv: Sequence[str]) -> None:
+    """Tell numerical libraries how many cores they may use; they look when they are imported."""
+    peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
+    peek.add_argument("--threads", type=int, default=0)
+    threads = peek.parse_known_args(list(argv))[0].threads
+    if threads > 0:
+        from graytrace.engines.environment import thread_environment  # noqa: PLC0415 - must come before numpy
+
+        os.environ.update(thread_environment(threads))

@@ -1,0 +1,112 @@
+"""Measures how much tissue was lost between two visits."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from nipype.interfaces.base import File, isdefined, traits
+
+from graytrace.algorithms.change import ChangeMeasure, VisitTissue, measure_change
+from graytrace.algorithms.midway import MidwayAlignment
+from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
+from graytrace.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
+from graytrace.errors import ToolError
+from graytrace.images.grids import Volume
+from graytrace.images.reading import read_volume
+from graytrace.images.writing import write_volume
+
+VISITS = ("baseline", "followup")
+_TISSUES = ("gm", "wm", "subcortical_gm")
+
+
+class MeasureChangeInputSpec(VisitsInputSpec):
+    """Both visits of a patient, their tissues, and the way of each to midway space."""
+
+    baseline_gm_fraction = File(exists=True, mandatory=True, desc="gray-matter fraction of the first visit")
+    followup_gm_fraction = File(exists=True, mandatory=True, desc="gray-matter fraction of the second visit")
+    baseline_wm_fraction = File(exists=True, mandatory=True, desc="white-matter fraction of the first visit")
+    followup_wm_fraction = File(exists=True, mandatory=True, desc="white-matter fraction of the second visit")
+    baseline_csf_fraction = File(exists=True, mandatory=True, desc="CSF fraction of the first visit")
+    followup_csf_fraction = File(exists=True, mandatory=True, desc="CSF fraction of the second visit")
+    baseline_subcortical_gm_fraction = File(exists=True, desc="gray matter of the first visit's deep nuclei")
+    followup_subcortical_gm_fraction = File(exists=True, desc="gray matter of the second visit's deep nuclei")
+    baseline_to_midway = traits.List(
+        traits.List(traits.Float), mandatory=True, desc="4 x 4 matrix: RAS mm of the first visit to midway space"
+    )
+    followup_to_midway = traits.List(
+        traits.List(traits.Float), mandatory=True, desc="4 x 4 matrix: RAS mm of the second visit to midway space"
+    )
+    scale_percent = traits.Float(
+        mandatory=True, desc="scanner's length scale of the second visit against the first, percent"
+    )
+
+
+class MeasureChangeOutputSpec(MeasuresOutputSpec):
+    """Both visits in midway space and what changed between them."""
+
+    baseline_midway = File(exists=True, desc="first visit in midway space, white matter 1")
+    followup_midway = File(exists=True, desc="second visit in midway space, white matter 1")
+    change_map = File(exists=True, desc="local change of volume in midway space, percent of the first visit")
+
+
+class MeasureChange(EmbeddedInterface):
+    """Register the visits in midway space and measure what the tissues lost."""
+
+    input_spec = MeasureChangeInputSpec
+    output_spec = MeasureChangeOutputSpec
+    distributions = ("numpy", "scipy", "nibabel", "numba")
+
+    def _calculate(self, folder: Path) -> dict[str, Any]:
+        visits = [self._read_tissue(name) for name in VISITS]
+        change = measure_change(visits[0], visits[1], self._alignment())
+        images = change.images
+        maps = {
+            "baseline_midway": images.baseline,
+            "followup_midway": images.followup,
+            "change_map": 100 * np.expm1(images.log_jacobian),
+        }
+        for trait, data in maps.items():
+            write_volume(self._keep(trait, folder / f"{trait}.nii.gz"), Volume(data, images.grid_to_ras))
+        parts = all(isdefined(getattr(self.inputs, f"{visit}_subcortical_gm_fraction")) for visit in VISITS)
+        return _measures(change, parts=parts)
+
+    def _read_tissue(self, name: str) -> VisitTissue:
+        visit = read_visit(self.inputs, name)
+        gm, wm, subcortical = (self._read_fraction(f"{name}_{tissue}_fraction") for tissue in _TISSUES)
+        if gm is None or wm is None:
+            raise ToolError(f"MeasureChange needs the gray and white matter of the {name} visit.")
+        deep = np.zeros_like(gm) if subcortical is None else subcortical
+        return VisitTissue(visit.image, visit.voxel_to_ras, gm, wm, deep, visit.intracranial_mask)
+
+    def _read_fraction(self, trait: str) -> np.ndarray | None:
+        path = getattr(self.inputs, trait)
+        return read_volume(Path(path)).data if isdefined(path) else None
+
+    def _alignment(self) -> MidwayAlignment:
+        return MidwayAlignment(
+            np.array(self.inputs.baseline_to_midway),
+            np.array(self.inputs.followup_to_midway),
+            scale=1 + self.inputs.scale_percent / 100,
+            correlation=math.nan,
+            shell_correlation=math.nan,
+        )
+
+
+def _measures(change: ChangeMeasure, *, parts: bool) -> dict[str, float]:
+    """The numbers of a change by the names of our tables; what cannot be computed is left out.
+
+    With `parts` the deep nuclei are known, and so are the changes of deep and cortical gray matter.
+    """
+    if not math.isfinite(change.gm_change_percent):
+        raise ValueError("there is no gray matter that both visits have in common")
+    numbers = {field.name: float(getattr(change, field.name)) for field in fields(change) if field.name != "images"}
+    numbers["deep_gm_change_percent"] = numbers.pop("subcortical_gm_change_percent")
+    if not parts:
+        del numbers["deep_gm_change_percent"], numbers["cortical_gm_change_percent"]
+    numbers["midway_noise_percent"] = 100 * numbers.pop("noise_sd")
+    numbers["residual_percent"] = 100 * numbers.pop("residual_sd")
+    return {name: value for name, value in numbers.items() if math.isfinite(value)}

@@ -1,0 +1,129 @@
+"""Which affine of a NIfTI header to believe.
+
+The rule: where qform and sform agree, the sform counts. Where only one can be right (the other is singular, sheared or
+not finite), that one counts, with a sentence. Where both could be right and only place the same voxels elsewhere (no
+axis changes its direction), volumes do not depend on the choice: the qform, which scanners write, counts, with a
+sentence. Where they disagree about voxel sizes or directions the scan is refused: a human has to say which is right.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import nibabel as nib
+import numpy as np
+
+from graytrace.errors import ImageError
+from graytrace.images.grids import corner_distance_mm, orientation, voxel_sizes_mm, voxel_volume_mm3
+from graytrace.records import Flag
+
+# Single precision, and the qform is a quaternion: corners of real scans differ by up to 0.05 mm.
+ROUNDING_MM = 0.1
+# Rounded voxel sizes in pixdim (0.91 for 0.9102) are no contradiction.
+SIZE_TOLERANCE = 0.01
+
+
+@dataclass(frozen=True)
+class Form:
+    """One of a header's two affines."""
+
+    name: str
+    code: int
+    affine: np.ndarray | None
+
+    def fault(self, pixdim_mm: np.ndarray) -> str | None:
+        """Why this affine cannot be right, None when it can."""
+        if self.affine is None or not np.isfinite(self.affine).all():
+            return f"the {self.name} is not a finite matrix"
+        if voxel_volume_mm3(self.affine) < 1e-6:
+            return f"the {self.name} is singular"
+        sizes = voxel_sizes_mm(self.affine)
+        if not np.allclose(sizes, pixdim_mm, rtol=SIZE_TOLERANCE):
+            return f"the {self.name} gives voxels of {_mm(sizes)}, pixdim says {_mm(pixdim_mm)}"
+        axes = self.affine[:3, :3] / sizes
+        if abs(np.linalg.det(axes)) < 1 - SIZE_TOLERANCE:
+            return f"the {self.name} shears the voxels"
+        return None
+
+
+def choose_affine(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[np.ndarray, list[Flag]]:
+    """Voxel-to-RAS affine of a header, by this module's rule.
+
+    Returns
+    -------
+    voxel_to_ras : (4, 4) ndarray
+    flags : list of Flag
+        A sentence for what was wrong and what was done.
+
+    Raises
+    ------
+    ImageError
+        ``header_contradiction`` or ``header_invalid``.
+    """
+    pixdim_mm = np.abs(np.asarray(header["pixdim"][1:4], dtype=float))
+    qform, sform = _qform(header), Form("sform", int(header["sform_code"]), header.get_sform())
+    coded = [form for form in (qform, sform) if form.code > 0]
+    if not coded:
+        return _uncoded(header, pixdim_mm)
+    faults = {form.name: form.fault(pixdim_mm) for form in coded}
+    usable = [form for form in coded if faults[form.name] is None and form.affine is not None]
+    if not usable:
+        code = (
+            "header_contradiction"
+            if all(" gives voxels " in str(fault) for fault in faults.values())
+            else "header_invalid"
+        )
+        raise ImageError(code, f"The header contradicts itself: {'; '.join(map(str, faults.values()))}.")
+    if len(usable) == 1:
+        return _only_one(usable[0], coded, faults)
+    return _choose_of_two(qform, sform, shape)
+
+
+def _qform(header: nib.Nifti1Header) -> Form:
+    try:
+        return Form("qform", int(header["qform_code"]), header.get_qform())
+    except (ValueError, nib.spatialimages.HeaderDataError):  # a quaternion longer than one
+        return Form("qform", int(header["qform_code"]), None)
+
+
+def _uncoded(header: nib.Nifti1Header, pixdim_mm: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
+    if not np.isfinite(pixdim_mm).all() or (pixdim_mm <= 0).any():
+        raise ImageError("header_invalid", f"The header has no affine and voxel sizes of {_mm(pixdim_mm)}.")
+    message = (
+        "The header says nothing of position and direction (qform_code and sform_code are 0): axes are taken as stored."
+    )
+    return header.get_base_affine(), [Flag("header_repaired", message)]
+
+
+def _only_one(form: Form, coded: list[Form], faults: dict[str, str | None]) -> tuple[np.ndarray, list[Flag]]:
+    assert form.affine is not None  # noqa: S101 - usable forms have one
+    if len(coded) == 1:
+        return form.affine, []
+    wrong = next(fault for fault in faults.values() if fault)
+    if " gives voxels " in wrong and form.name == "qform":
+        # the qform takes its sizes from pixdim, so its agreement proves nothing
+        raise ImageError("header_contradiction", f"The header contradicts itself about the size of a voxel: {wrong}.")
+    return form.affine, [Flag("header_repaired", f"The {form.name} is used because {wrong}.")]
+
+
+def _choose_of_two(qform: Form, sform: Form, shape: tuple[int, ...]) -> tuple[np.ndarray, list[Flag]]:
+    assert qform.affine is not None and sform.affine is not None  # noqa: S101, PT018 - usable forms have one
+    apart_mm = corner_distance_mm(qform.affine, sform.affine, shape)
+    if apart_mm <= ROUNDING_MM:
+        return sform.affine, []
+    directions = [orientation(qform.affine), orientation(sform.affine)]
+    if directions[0] != directions[1]:
+        raise ImageError(
+            "header_contradiction",
+            f"The header contradicts itself: the qform's axes are {directions[0]}, the sform's {directions[1]}. "
+            "Find out which is right (left and right may be swapped) and write it into both.",
+        )
+    message = (
+        f"qform and sform place the scan {apart_mm:.1f} mm apart, with the same voxel sizes and directions; "
+        "the qform is used."
+    )
+    return qform.affine, [Flag("header_repaired", message)]
+
+
+def _mm(sizes: np.ndarray) -> str:
+    return " x ".join(f"{size:.4g}" for size in sizes) + " mm"

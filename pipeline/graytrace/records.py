@@ -1,0 +1,132 @@
+"""A record: what one step did for one scan or pair, as a small JSON file that is written last."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal, NamedTuple
+
+from graytrace import __version__
+from graytrace.errors import PipelineError
+from graytrace.provenance import file_sha256, write_json
+
+
+class Flag(NamedTuple):
+    """A result stands but needs a look: one word for tables, one sentence for people."""
+
+    code: str
+    message: str
+
+
+class Reason(NamedTuple):
+    """Why there is no result: one word for tables, one sentence for people."""
+
+    code: str
+    message: str
+
+
+class Output(NamedTuple):
+    """A file that a step wrote, relative to the output folder, and the digest of its bytes."""
+
+    path: str
+    sha256: str
+
+
+@dataclass(frozen=True)
+class Record:
+    """What a step did. No dates or durations: the same input gives the same bytes.
+
+    Parameters
+    ----------
+    step, participant_id : str
+    visits : mapping
+        ``{"visit": …}`` for a scan, ``{"baseline": …, "followup": …}`` for a pair.
+    status : {"ok", "failed"}
+    reason : Reason or None
+        The first cause when failed, also when an earlier step found it.
+    measures : mapping
+        Numbers, with the unit in the name.
+    provenance : mapping
+        Version, code (digest of code and options), engine, tool_versions, inputs (name to SHA-256).
+    """
+
+    step: str
+    participant_id: str
+    visits: Mapping[str, str]
+    status: Literal["ok", "failed"]
+    reason: Reason | None = None
+    flags: tuple[Flag, ...] = ()
+    outputs: Mapping[str, Output] = field(default_factory=dict)
+    measures: Mapping[str, Any] = field(default_factory=dict)
+    provenance: Mapping[str, Any] = field(default_factory=dict)
+
+    def open_output(self, name: str, output_dir: Path) -> Path:
+        """Path of a file that this step wrote, after a check that it is still the one it wrote.
+
+        Raises
+        ------
+        PipelineError
+            The file is gone or has other bytes.
+        """
+        output = self.outputs[name]
+        path = output_dir / output.path
+        if not path.resolve().is_relative_to(output_dir.resolve()):
+            raise PipelineError(f"{path} is outside of {output_dir}: the record of {self.step} was changed.")
+        if not path.is_file() or file_sha256(path) != output.sha256:
+            record = record_path(output_dir, self.participant_id, self.visits, self.step)
+            raise PipelineError(
+                f"{path} is not the file that {self.step} wrote for {self.participant_id}: it was removed or changed. "
+                f"Delete {record} and run again to make it anew."
+            )
+        return path
+
+
+def record_path(output_dir: Path, participant_id: str, visits: Mapping[str, str], step: str) -> Path:
+    """Where the record of a step is: ``records/sub-X/ses-Y/step.json``, a pair's under ``ses-Y_ses-Z``."""
+    folder = "_".join(f"ses-{visit}" for visit in visits.values())
+    return output_dir / "records" / participant_id / folder / f"{step}.json"
+
+
+def write_record(path: Path, record: Record) -> None:
+    """Write a record whole or not at all."""
+    write_json(
+        path,
+        {
+            "step": record.step,
+            "participant_id": record.participant_id,
+            **record.visits,
+            "status": record.status,
+            "reason": record.reason._asdict() if record.reason else None,
+            "flags": [flag._asdict() for flag in record.flags],
+            "outputs": {name: output._asdict() for name, output in record.outputs.items()},
+            "measures": dict(record.measures),
+            "provenance": {"version": __version__, **record.provenance},
+        },
+    )
+
+
+def read_record(path: Path) -> Record:
+    """Read a record.
+
+    Raises
+    ------
+    PipelineError
+        The file is no record.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+        return Record(
+            step=content["step"],
+            participant_id=content["participant_id"],
+            visits={key: content[key] for key in ("visit", "baseline", "followup") if key in content},
+            status=content["status"],
+            reason=Reason(**content["reason"]) if content["reason"] else None,
+            flags=tuple(Flag(**flag) for flag in content["flags"]),
+            outputs={name: Output(**output) for name, output in content["outputs"].items()},
+            measures=content["measures"],
+            provenance=content["provenance"],
+        )
+    except (ValueError, KeyError, TypeError) as error:
+        raise PipelineError(f"{path} is not a record of Graytrace ({error}). Delete it and run again.") from error

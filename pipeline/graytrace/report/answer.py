@@ -1,0 +1,193 @@
+"""The trial's answer in words: what was found, how sure it is, and no more than that."""
+
+from __future__ import annotations
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from graytrace.report.content import Row, Study, half_interval, number
+from graytrace.statistics.association import mean_interval
+from graytrace.statistics.power import detectable_correlation
+from graytrace.study.tables import MISSING
+
+_CLEAR_P = 0.05
+_NAMED = 6
+
+
+@dataclass(frozen=True)
+class Answer:
+    """The answer to a question.
+
+    Parameters
+    ----------
+    headline : str
+        The answer in one sentence.
+    evidence : str
+        Its numbers.
+    certainty : sequence of str
+        How sure it is: a sentence each.
+    """
+
+    headline: str
+    evidence: str = ""
+    certainty: Sequence[str] = ()
+
+    @property
+    def text(self) -> str:
+        """Headline and numbers."""
+        return f"{self.headline} {self.evidence}".strip()
+
+
+def write_answer(rows: Sequence[Row], *, questions: int = 1) -> Answer:
+    """What the rows of dose_response.tsv about one question say.
+
+    Parameters
+    ----------
+    rows : sequence of mapping
+        The row of everyone first, then those of the other analyses.
+    questions : int
+        How many questions the p-values are corrected for.
+    """
+    row = rows[0]
+    predictor, tissue = row["predictor"], tissue_words(row["outcome"])
+    if row["spearman_p"] == MISSING:
+        return Answer(f"Whether the change goes with {predictor} was not computed ({row['n']} patients). {row['note']}")
+    rho, low, high = (float(row[f"spearman_rho{end}"]) for end in ("", "_low", "_high"))
+    p, n = float(row["spearman_p_holm"]), int(row["n"])
+    corrected = f", corrected for {questions} questions" if questions > 1 else ""
+    evidence = (
+        f"Rank correlation {rho:+.2f} (95 % interval {low:+.2f} to {high:+.2f}), p {show_p(p)}{corrected}, "
+        f"{n} patients. For each unit of {predictor} the {outcome_words(row['outcome'])} differs by {show_slope(row)} "
+        "percentage points."
+    )
+    if p < _CLEAR_P:
+        headline = f"The higher the {predictor}, the {'less' if rho > 0 else 'more'} {tissue} was lost."
+        chance = "less than 0.1 %" if p < 0.001 else f"{100 * p:.2g} %"
+        sure = f"Were there no relation, chance would show one as strong in {chance} of such trials."
+    else:
+        headline = f"No clear relation between {predictor} and the {outcome_words(row['outcome'])}."
+        sure = (
+            f"This does not show that there is none: with {n} patients only a correlation beyond "
+            f"±{detectable_correlation(n):.2f} is found four times out of five."
+        )
+    certainty = [sure, *(_other_analysis(other) for other in rows[1:])]
+    if (float(row["spearman_p"]) < _CLEAR_P) == (low <= 0 <= high):
+        certainty.append(
+            "It is close: p-value (permutations) and interval (bootstrap) fall on different sides of the border."
+        )
+    return Answer(headline, evidence, certainty)
+
+
+def _other_analysis(row: Row) -> str:
+    """Whether the answer holds without the flagged, or with covariates held fixed."""
+    if row["analysis"] == "without_flagged":
+        if row["spearman_p"] == MISSING:
+            return f"Without flagged patients: {_lower(row['note'])}"
+        rho, p = float(row["spearman_rho"]), float(row["spearman_p"])
+        return f"Without flagged patients: rank correlation {rho:+.2f}, p {show_p(p)}, {row['n']} patients."
+    if row["pearson_p"] == MISSING:
+        return row["note"]
+    r, p = float(row["pearson_r"]), float(row["pearson_p"])
+    return f"Adjusted: partial correlation {r:+.2f}, p {show_p(p)}, {row['n']} patients ({row['note']})."
+
+
+def _lower(text: str) -> str:
+    return text[:1].lower() + text[1:]
+
+
+def write_changes(study: Study) -> list[str]:
+    """How much changed on average, a sentence for each follow-up."""
+    unit = "% per year" if study.outcome.endswith("per_year") else "%"
+    sentences = []
+    for followup, rows in _by_followup(study).items():
+        where = f"from {rows[0]['visit_baseline']} to {followup}"
+        values = _values(study, rows)
+        if len(values) < 2:
+            sentences.append(f"The change {where} was measured in {len(values)} of {len(rows)} planned patients.")
+            continue
+        mean = mean_interval(np.array(values))
+        sentences.append(
+            f"{tissue_words(study.outcome).capitalize()} changed by {mean.value:+.2f} {unit} on average {where} "
+            f"(95 % interval of the mean {mean.low:+.2f} to {mean.high:+.2f}; minus is loss); patients ranged from "
+            f"{min(values):+.2f} to {max(values):+.2f}."
+        )
+    return sentences
+
+
+def write_certainty(study: Study) -> list[str]:
+    """What the data allow: who was measured, how exactly, and whether the visits were scanned alike."""
+    sentences = []
+    unit = "% per year" if study.outcome.endswith("per_year") else "%"
+    for followup, rows in _by_followup(study).items():
+        values = _values(study, rows)
+        at = f" at {followup}" if study.has_several_followups else ""
+        sentence = f"{len(values)} of {len(rows)} planned patients were measured{at}."
+        halves = [half for row in rows if (half := half_interval(row, study.outcome)) is not None]
+        if halves and len(values) > 1:
+            sentence += (
+                f" One patient's change is known to ±{statistics.median(halves):.2f} {unit} (95 % interval of the "
+                f"measurement, median); patients differ by a standard deviation of {statistics.stdev(values):.2f}."
+            )
+        sentences.append(sentence)
+    unlike = [row["participant_id"] for row in study.measured if row["protocol_differences"] != MISSING]
+    if unlike:
+        names = ", ".join(dict.fromkeys(unlike[:_NAMED])) + (" and others" if len(unlike) > _NAMED else "")
+        sentences.append(
+            f"{len(unlike)} of {len(study.measured)} measured pairs were not scanned alike at both visits ({names}): "
+            "another scanner or sequence looks like change of tissue."
+        )
+    elif study.measured:
+        sentences.append("No measured pair is known to have been scanned differently at its two visits.")
+    return sentences
+
+
+def write_untreated(doses: Mapping[str, float]) -> str:
+    """Whether there is a group to compare with."""
+    untreated = sum(dose == 0 for dose in doses.values())
+    if not untreated:
+        return (
+            "There is no untreated group in these tables: what patients lost cannot be told from what they would have "
+            "lost anyway."
+        )
+    return (
+        f"Patients with dose 0: {untreated}. They are a group to compare with only if chance decided who got which "
+        "dose, which these tables do not tell."
+    )
+
+
+def _by_followup(study: Study) -> dict[str, list[Row]]:
+    found: dict[str, list[Row]] = {}
+    for row in study.atrophy:
+        found.setdefault(row["visit_followup"], []).append(row)
+    return found
+
+
+def _values(study: Study, rows: Sequence[Row]) -> list[float]:
+    return [value for row in rows if (value := number(row, study.outcome)) is not None]
+
+
+def tissue_words(column: str) -> str:
+    """The tissue of a column of change."""
+    words = {"gm": "gray matter", "cortical": "cortical gray matter", "deep": "deep gray matter", "wm": "white matter"}
+    return words.get(column.split("_", maxsplit=1)[0], "the brain")
+
+
+def outcome_words(column: str) -> str:
+    """A column of change in words."""
+    return f"change of {tissue_words(column)}" + (" per year" if column.endswith("per_year") else "")
+
+
+def show_p(p: float) -> str:
+    """A p-value in words: never zero."""
+    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
+
+
+def show_slope(row: Row) -> str:
+    """Slope and its interval."""
+    if row["slope"] == MISSING:
+        return "n/a"
+    low, high = float(row["slope_low"]), float(row["slope_high"])
+    return f"{float(row['slope']):+.2g} (95 % interval {low:+.2g} to {high:+.2g})"

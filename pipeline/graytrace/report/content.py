@@ -1,0 +1,341 @@
+"""What the report page says, from the tables of results: text and numbers only, no page layout."""
+
+from __future__ import annotations
+
+import re
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from graytrace.study.assessment import Metric, list_metrics
+from graytrace.study.protocol import DIFFERENCES
+from graytrace.study.tables import MISSING
+
+Row = Mapping[str, str]
+STATUSES = ("failed", "flagged", "missing", "excluded", "ok")
+HALF_INTERVAL_SES = 1.96
+_NOT_ALIKE = "The visits were not scanned alike: "
+_PROTOCOL_FLAGS = {code for code, _ in DIFFERENCES} | {"voxel_sizes_differ"}
+_MINUS = "\N{MINUS SIGN}"
+_NUMBERS = (
+    ("gm_change_percent", "Gray matter, change", "%"),
+    ("gm_change_percent_per_year", "Gray matter, change per year", "% per year"),
+    ("cortical_gm_change_percent", "Cortical gray matter, change", "%"),
+    ("deep_gm_change_percent", "Deep gray matter, change", "%"),
+    ("wm_change_percent", "White matter, change", "%"),
+    ("brain_change_percent", "Brain (gray and white), change", "%"),
+    ("gm_difference_percent", "Plain difference of the two volumes (a check)", "%"),
+    ("interval_years", "Time between the visits", "years"),
+    ("gm_volume_baseline_ml", "Gray matter, first visit", "ml"),
+    ("gm_volume_followup_ml", "Gray matter, second visit", "ml"),
+    ("icv_baseline_ml", "Intracranial volume", "ml"),
+    ("lesion_volume_baseline_ml", "Lesions, first visit", "ml"),
+    ("lesion_volume_followup_ml", "Lesions, second visit", "ml"),
+    ("scale_percent", "Scanner's length scale, second against first visit (taken out)", "%"),
+)
+
+
+@dataclass(frozen=True)
+class Study:
+    """The tables of a finished run, every cell as text, and the configuration and versions in run.json."""
+
+    atrophy: Sequence[Row]
+    volumes: Sequence[Row]
+    quality: Sequence[Row]
+    dose_response: Sequence[Row]
+    run: Mapping[str, Any]
+
+    @property
+    def outcome(self) -> str:
+        """Column of atrophy.tsv that the trial asks about."""
+        return str(self.run["config"]["statistics"]["outcome"])
+
+    @property
+    def limits(self) -> Mapping[str, Any]:
+        """Limits of the numbers of quality."""
+        found: Mapping[str, Any] = self.run["config"]["quality"]["limits"]
+        return found
+
+    @property
+    def measured(self) -> list[Row]:
+        """Rows with a result."""
+        return [row for row in self.atrophy if row["status"] in {"ok", "flagged"}]
+
+    @property
+    def has_several_followups(self) -> bool:
+        """Whether a patient may have more than one row."""
+        return len({row["visit_followup"] for row in self.atrophy}) > 1
+
+
+@dataclass(frozen=True)
+class Cell:
+    """A cell of the overview: what is shown, and what it is sorted by."""
+
+    text: str
+    value: str | float
+
+
+@dataclass(frozen=True)
+class Card:
+    """A patient at one follow-up."""
+
+    anchor: str
+    title: str
+    participant_id: str
+    visits: tuple[str, str]
+    status: str
+    headline: str
+    whys: Sequence[str]
+    reasons: Sequence[str]
+    scanned: str
+    cells: Sequence[Cell]
+    numbers: Sequence[tuple[str, str]]
+    quality: Sequence[Mapping[str, Any]]
+    flicker: list[Any] = field(default_factory=list)
+    borders: list[Any] = field(default_factory=list)
+
+
+def number(row: Row, column: str) -> float | None:
+    """A cell as a number, None where it is missing or the column is not there."""
+    text = row.get(column, MISSING)
+    return None if text in {MISSING, ""} else float(text)
+
+
+def typeset(text: str) -> str:
+    """A text with minus signs before negative numbers, none before zero, and percent signs beside their numbers.
+
+    Examples
+    --------
+    >>> typeset("sub-01 lost -1.20 to -0.00 %") == "sub-01 lost \N{MINUS SIGN}1.20 to 0.00\N{NO-BREAK SPACE}%"
+    True
+    """
+    text = re.sub(r"(?<![\w.])[-+](0(?:\.0+)?)(?!\.?\d)", r"\1", text)
+    text = re.sub(r"(?<=\d) (?=%)", "\N{NO-BREAK SPACE}", text)
+    return re.sub(r"(?<![\w-])-(?=\d)", _MINUS, text)
+
+
+def half_interval(row: Row, column: str) -> float | None:
+    """Half of the 95 % interval of a change of gray matter, from the standard error of its measurement."""
+    error = number(row, "gm_change_se_points")
+    if error is None or not column.startswith("gm_change"):
+        return None
+    years = number(row, "interval_years")
+    if column.endswith("per_year"):
+        return HALF_INTERVAL_SES * error / years if years else None
+    return HALF_INTERVAL_SES * error
+
+
+def show_change(row: Row, column: str, unit: str = "%") -> str:
+    """A change with its interval, in words."""
+    value = number(row, column)
+    if value is None:
+        return "not measured"
+    half = half_interval(row, column)
+    interval = f" (95 % interval {value - half:+.2f} to {value + half:+.2f})" if half is not None else ""
+    return f"{value:+.2f} {unit}{interval}"
+
+
+def make_cards(study: Study, predictors: Mapping[str, Mapping[str, float]]) -> list[Card]:
+    """A card for each row of atrophy.tsv, those that need a look first."""
+    quality = {(row["participant_id"], row["visit"], row["kind"]): row for row in study.quality}
+    limits = {metric.name: show_limit(metric, study.limits) for metric in list_metrics()}
+    cards = [_make_card(study, row, quality, limits, predictors) for row in study.atrophy]
+    ranked = sorted(zip(study.atrophy, cards, strict=True), key=lambda pair: _rank(*pair))
+    return [_with_rank(card, rank) for rank, (_, card) in enumerate(ranked)]
+
+
+def _with_rank(card: Card, rank: int) -> Card:
+    first = Cell(str(rank + 1), rank)
+    return Card(**{**card.__dict__, "cells": [first, *card.cells]})
+
+
+def _rank(row: Row, card: Card) -> tuple[int, int, str]:
+    """Failed first, then those with most reasons for a look, ok last."""
+    return STATUSES.index(row["status"]), -len(card.whys), card.title
+
+
+def overview_columns(study: Study, predictors: Mapping[str, Any]) -> list[str]:
+    """Headings of the overview."""
+    change = "Change per year (%)" if study.outcome.endswith("per_year") else "Change (%)"
+    return ["Look", "Patient", "Status", change, "95 % interval", *predictors, "Years", "Gray matter (ml)", "Flags"]
+
+
+def _make_card(
+    study: Study,
+    row: Row,
+    quality: Mapping[tuple[str, str, str], Row],
+    limits: Mapping[str, str],
+    predictors: Mapping[str, Mapping[str, float]],
+) -> Card:
+    name, visits = row["participant_id"], (row["visit_baseline"], row["visit_followup"])
+    title = f"{name} · {visits[1]}" if study.has_several_followups else name
+    scans = [quality.get((name, visit, "scan"), {}) for visit in visits]
+    pair = quality.get((name, "_".join(visits), "pair"), {})
+    flags = [] if row["flags"] == MISSING else row["flags"].split("; ")
+    half = half_interval(row, study.outcome)
+    value = number(row, study.outcome)
+    whys = list_whys(row, scans, pair)
+    cells = [
+        Cell(title, title),
+        Cell(row["status"], STATUSES.index(row["status"])),
+        Cell("" if value is None else f"{value:+.2f}", "" if value is None else value),
+        Cell("" if half is None or value is None else f"± {half:.2f}", "" if half is None else half),
+    ]
+    for values in predictors.values():
+        known = values.get(name)
+        cells.append(Cell("" if known is None else f"{known:g}", "" if known is None else known))
+    for column, decimals in (("interval_years", 2), ("gm_volume_baseline_ml", 0)):
+        known = number(row, column)
+        cells.append(Cell("" if known is None else f"{known:.{decimals}f}", "" if known is None else known))
+    cells.append(Cell(str(len(flags)) if flags else "", len(flags)))
+    return Card(
+        anchor=f"{name}_ses-{visits[1]}",
+        title=title,
+        participant_id=name,
+        visits=visits,
+        status=row["status"],
+        headline=f"gray matter {show_change(row, 'gm_change_percent')}" if value is not None else "",
+        whys=whys,
+        reasons=name_reasons(row),
+        scanned=_scanned(row, whys),
+        cells=cells,
+        numbers=[
+            (words, _show_number(row, column, unit)) for column, words, unit in _NUMBERS if _is_known(row, column)
+        ],
+        quality=_quality_rows(scans, pair, limits),
+    )
+
+
+def _is_known(row: Row, column: str) -> bool:
+    return number(row, column) is not None
+
+
+def _show_number(row: Row, column: str, unit: str) -> str:
+    if column.startswith("gm_change"):
+        return show_change(row, column, unit)
+    value = number(row, column)
+    decimals = 2 if unit != "ml" else 1
+    sign = "+" if "percent" in column else ""
+    return f"{value:{sign}.{decimals}f} {unit}"
+
+
+def list_whys(row: Row, scans: Sequence[Row], pair: Row) -> list[str]:
+    """Sentences on what needs a look: the reason of a failure, then what the checks found at each visit."""
+    whys: list[str] = []
+    if row["reason"] != MISSING:
+        whys.append(row["reason"].partition(": ")[2] or row["reason"])
+    for label, source in ((None, pair), (row["visit_baseline"], scans[0]), (row["visit_followup"], scans[1])):
+        text = source.get("messages", MISSING)
+        for sentence in [] if text == MISSING else split_sentences(text):
+            if sentence not in whys:
+                whys.append(f"{label}: {sentence}" if label else sentence)
+    found = list(dict.fromkeys(why for why in whys if not _repeats(why, whys)))
+    others = [why for why in found if not why.startswith(_NOT_ALIKE)]
+    # what differs between the scans of both visits is one reason, however many things differ
+    return [*others, _scanned_differently(row)] if len(others) < len(found) else found
+
+
+def _scanned_differently(row: Row) -> str:
+    return f"{_NOT_ALIKE}{row['protocol_differences']}."
+
+
+def _scanned(row: Row, whys: Sequence[str]) -> str:
+    """Whether both visits were scanned alike, for the card of who was measured; empty where a reason says it."""
+    if row["protocol_differences"] != MISSING:
+        sentence = _scanned_differently(row)
+        return "" if sentence in whys else sentence
+    return (
+        "No difference between the scans of both visits is known."
+        if number(row, "gm_change_percent") is not None
+        else ""
+    )
+
+
+def name_reasons(row: Row) -> list[str]:
+    """Why a patient needs a look, in a word or two each.
+
+    Examples
+    --------
+    >>> name_reasons({"reason": "n/a", "flags": "scanner_differs; BL:noise_percent_high; M24:noise_percent_unusual"})
+    ['scanned differently', 'noise']
+    """
+    codes = [] if row["flags"] == MISSING else [code.rpartition(":")[2] for code in row["flags"].split("; ")]
+    if row["reason"] != MISSING:
+        codes = [row["reason"].partition(":")[0]]
+    labels = {metric.name: metric.label for metric in list_metrics()}
+    words = []
+    for code in codes:
+        stem, _, ending = code.rpartition("_")
+        if ending in {"high", "low", "unusual"} and stem in labels:
+            words.append(labels[stem])
+        else:
+            words.append("scanned differently" if code in _PROTOCOL_FLAGS else code.replace("_", " "))
+    return list(dict.fromkeys(words))
+
+
+def _repeats(why: str, whys: Sequence[str]) -> bool:
+    """Whether a sentence about a visit only says again what the pair's reason says."""
+    return any(why != other and why.endswith(f": {other}") for other in whys)
+
+
+def split_sentences(text: str) -> list[str]:
+    """Sentences of a cell.
+
+    Examples
+    --------
+    >>> split_sentences("Noise: 9.1 %, above the limit of 8 %. The brain is cut.")
+    ['Noise: 9.1 %, above the limit of 8 %.', 'The brain is cut.']
+    """
+    return [part for part in re.split(r"(?<=[.!])\s+(?=[A-Z])", text.strip()) if part]
+
+
+def show_limit(metric: Metric, limits: Mapping[str, Any]) -> str:
+    """Limits of a number in words, empty without."""
+    limit = limits.get(metric.name) or {}
+    low, high = limit.get("min"), limit.get("max")
+    if low is not None and high is not None:
+        return f"{low:g} to {metric.shown(high)}"
+    if high is not None:
+        return f"≤ {metric.shown(high)}"
+    return f"≥ {metric.shown(low)}" if low is not None else ""
+
+
+def _quality_rows(scans: Sequence[Row], pair: Row, limits: Mapping[str, str]) -> list[dict[str, Any]]:
+    rows = []
+    for metric in list_metrics():
+        values = [number(source, metric.name) for source in (*scans, pair)]
+        if all(value is None for value in values):
+            continue
+        shown = ["" if value is None else metric.shown(value) for value in values]
+        flags = "; ".join(source.get("flags", "") for source in (*scans, pair))
+        rows.append(
+            {
+                "label": metric.label,
+                "baseline": shown[0],
+                "followup": shown[1],
+                "pair": shown[2],
+                "limit": limits[metric.name],
+                "is_flagged": f"{metric.name}_" in flags,
+            }
+        )
+    return rows
+
+
+def describe_metrics(study: Study, descriptions: Mapping[str, str]) -> list[dict[str, Any]]:
+    """Median, limit and number of flags of each number of quality that this study has."""
+    found = []
+    for metric in list_metrics():
+        values = [value for row in study.quality if (value := number(row, metric.name)) is not None]
+        if values:
+            flagged = sum(f"{metric.name}_" in row["flags"] for row in study.quality)
+            found.append(
+                {
+                    "label": metric.label,
+                    "median": metric.shown(statistics.median(values)),
+                    "limit": show_limit(metric, study.limits),
+                    "flagged": flagged or "",
+                    "description": descriptions[metric.name],
+                }
+            )
+    return found

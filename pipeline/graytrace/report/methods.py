@@ -1,0 +1,193 @@
+"""The methods of a paper, written from what was really run."""
+
+from __future__ import annotations
+
+import functools
+import re
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from graytrace.records import Record
+from graytrace.report.content import Study, number
+from graytrace.statistics.association import RESAMPLES
+from graytrace.study.tables import MISSING
+
+_DATA = Path(__file__).with_suffix(".yaml")
+
+
+@dataclass(frozen=True)
+class Methods:
+    """Paragraphs with numbered references, and the references in their order."""
+
+    paragraphs: Sequence[str]
+    references: Sequence[str]
+
+    def as_markdown(self) -> str:
+        """The text of methods.md."""
+        listed = [f"{place}. {text}" for place, text in enumerate(self.references, start=1)]
+        return "\n\n".join(["# Methods", *self.paragraphs, "## References", "\n".join(listed)]) + "\n"
+
+
+def write_methods(study: Study, records: Iterable[Record]) -> Methods:
+    """Methods of a run.
+
+    Parameters
+    ----------
+    study : Study
+    records : iterable of Record
+        Of all steps: they know which tools in which versions really ran.
+    """
+    done = [record for record in records if record.status == "ok"]
+    config = study.run["config"]
+    engines: Mapping[str, str] = config["engines"]
+    paragraphs = [_processing(study, engines, done), _people(study), _quality(study)]
+    if study.dose_response:
+        paragraphs.append(_statistics(study))
+    return _number_references(paragraphs)
+
+
+def _processing(study: Study, engines: Mapping[str, str], done: Sequence[Record]) -> str:
+    packages = study.run["packages"]
+    stage = {name: _stage(name, engines[name]) for name in ("skull_strip", "segmentation", "change")}
+    filling = [record for record in done if record.step == "fill_lesions" and "lesion_volume_ml" in record.measures]
+    lesions, on_flair = len(filling), sum("lesion_mask" in record.outputs for record in filling)
+    options = _options(study.run["config"])
+    filled = (
+        f" White-matter lesions of {lesions} scans were filled with the intensities of the white matter around them"
+        f" ({on_flair} of them without a lesion mask: their lesions were found on FLAIR)."
+        if lesions
+        else " Neither lesion masks nor FLAIR scans were given, so lesions were not filled."
+    )
+    return (
+        f"T1-weighted scans, arranged in BIDS [bids], were processed with Graytrace {study.run['version']} "
+        "[graytrace], "
+        f"a workflow of Snakemake {packages.get('snakemake', '')} [snakemake] and Nipype {packages.get('nipype', '')} "
+        f"[nipype]. {stage['skull_strip']} Intensity bias was removed with N4 [n4].{filled} {stage['segmentation']} "
+        f"Both visits went through the same steps. {stage['change']}{_standard_error(study)}{options} "
+        f"Versions: {_versions(done)}."
+    )
+
+
+def _stage(name: str, engine: str) -> str:
+    known: str | None = _data()["stages"][name].get(engine)
+    return known or f"{name.replace('_', ' ').capitalize()} was done with {engine}."
+
+
+def _standard_error(study: Study) -> str:
+    """A sentence where the engine of change tells its error."""
+    errors = [value for row in study.measured if (value := number(row, "gm_change_se_points")) is not None]
+    if not errors:
+        return ""
+    return (
+        " The standard error of a patient's change, from the scans' noise, the scanner's scale and errors found in "
+        f"validation, was {min(errors):.2f} to {max(errors):.2f} percentage points."
+    )
+
+
+def _options(config: Mapping[str, Any]) -> str:
+    """A sentence on the options of the engines that ran, where they have some."""
+    sections = dict.fromkeys("freesurfer" if name == "samseg" else name for name in config["engines"].values())
+    words = [
+        f"{section} {key.replace('_', ' ')} {value}"
+        for section in sections
+        for key, value in (config.get(section) or {}).items()
+        if value is not None and not key.startswith("time_limit")
+    ]
+    return f" Options: {', '.join(words)}." if words else ""
+
+
+@functools.cache
+def _data() -> Mapping[str, Any]:
+    """Sentences on the engines, and the references."""
+    found: Mapping[str, Any] = yaml.safe_load(_DATA.read_text(encoding="utf-8"))
+    return found
+
+
+def _versions(done: Sequence[Record]) -> str:
+    """Tools with the versions that the records name; two versions of one tool are both told."""
+    found: dict[str, set[str]] = {}
+    for record in done:
+        for tool, version in record.provenance.get("tool_versions", {}).items():
+            found.setdefault(tool, set()).add(version)
+    return ", ".join(f"{tool} {' and '.join(sorted(versions))}" for tool, versions in sorted(found.items()))
+
+
+def _people(study: Study) -> str:
+    counts = Counter(row["status"] for row in study.atrophy)
+    reasons = Counter(
+        row["reason"].partition(":")[0] for row in study.atrophy if row["status"] in {"failed", "missing", "excluded"}
+    )
+    why = ", ".join(f"{word} ({count})" for word, count in sorted(reasons.items()))
+    left_out = sum(reasons.values())
+    years = [value for row in study.measured if (value := number(row, "interval_years")) is not None]
+    interval = (
+        f" The interval between the visits was {min(years):.2f} to {max(years):.2f} years."
+        if years
+        else " Dates of visits are not known."
+    )
+    unit = "pairs of visits" if study.has_several_followups else "patients"
+    return (
+        f"Of {len(study.atrophy)} planned {unit}, {len(study.measured)} were measured; {counts['flagged']} of them "
+        "carry "
+        "a flag and stay in all analyses." + (f" {left_out} were not measured: {why}." if left_out else "") + interval
+    )
+
+
+def _quality(study: Study) -> str:
+    z = study.run["config"]["quality"]["outlier_z"]
+    unusual = f" or lay {z:g} robust standard deviations on the bad side of the study's median" if z else ""
+    return (
+        "Quality of scans and pairs was described by noise, contrast to noise, joint variation, sharpness, entropy "
+        "focus and ghosting "
+        "(definitions as in or after [mriqc]), similarity after alignment, distance at the skull and change of "
+        "contrast; "
+        f"a value was flagged when it passed a fixed limit{unusual}."
+    )
+
+
+def _statistics(study: Study) -> str:
+    main = [row for row in study.dose_response if row["analysis"] == "everyone"]
+    names = ", ".join(dict.fromkeys(row["predictor"] for row in main))
+    holm = f" p-values were corrected for {len(main)} questions by Holm's method [holm]." if len(main) > 1 else ""
+    adjusted = _adjustment(study)
+    return (
+        f"The relation of {study.outcome} with {names} was described by Spearman's and Pearson's correlation with "
+        "two-sided permutation "
+        f"tests (all orders where there are at most {RESAMPLES}, else {RESAMPLES} random ones with a fixed seed) and "
+        "bias-corrected and accelerated bootstrap intervals, and by Theil and Sen's slope [theilsen], computed with "
+        "SciPy "
+        f"{study.run['packages'].get('scipy', '')} [scipy].{holm}{adjusted}"
+    )
+
+
+def _adjustment(study: Study) -> str:
+    """A sentence on the adjusted analysis: what was planned and could not be computed is told as that."""
+    rows = [row for row in study.dose_response if row["analysis"] == "adjusted"]
+    if not rows:
+        return ""
+    covariates = ", ".join(study.run["config"]["statistics"]["covariates"])
+    if all(row["pearson_p"] == MISSING for row in rows):
+        return f" An analysis with {covariates} held fixed was planned; the patients were too few for it."
+    return (
+        f" A second analysis held {covariates} fixed by least squares, with a permutation test after Freedman and Lane."
+    )
+
+
+def _number_references(paragraphs: Sequence[str]) -> Methods:
+    """Numbers in the place of keys, in the order in which they are first named."""
+    references: Mapping[str, str] = _data()["references"]
+    joined = "\n".join(paragraphs)
+    order = sorted((key for key in references if f"[{key}]" in joined), key=lambda key: joined.find(f"[{key}]"))
+    places = {f"[{key}]": f"[{place}]" for place, key in enumerate(order, start=1)}
+    texts = [re.sub(r"\[\w+\]", lambda found: places.get(found[0], found[0]), text) for text in paragraphs]
+    return Methods(texts, [references[key] for key in order])
+
+
+def list_versions(run: Mapping[str, Any]) -> list[tuple[str, str]]:
+    """Versions for the page."""
+    return [("Graytrace", run["version"]), ("Python", run["python"]), *sorted(run["packages"].items())]

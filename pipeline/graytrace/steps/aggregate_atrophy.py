@@ -1,0 +1,50 @@
+"""Put the tables of results together, with a row for every planned patient and scan."""
+
+from __future__ import annotations
+
+import argparse
+import platform
+from pathlib import Path
+from typing import Any
+
+from graytrace import __version__
+from graytrace.provenance import file_sha256, package_versions, write_json
+from graytrace.steps.scan_table import add_config_argument, config_of
+from graytrace.study.config import Config
+from graytrace.study.derivative import write_derivative
+from graytrace.study.plan import plan_study
+from graytrace.study.results import Results, collect_results
+from graytrace.study.tables import write_table
+
+TABLES = ("quality", "volumes", "atrophy")
+_PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK", "nipype", "onnxruntime", "numba", "pandas", "snakemake")
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_config_argument(parser)
+    parser.add_argument("--made-with", default="", help="digest of code and configuration, to be kept in run.json")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write atrophy.tsv and what belongs to it; atrophy.tsv comes last."""
+    config = config_of(args)
+    results = collect_results(plan_study(config), config.engines, __version__, quality=config.quality)
+    folder = config.output_dir
+    write_derivative(folder, __version__)
+    for name in TABLES:
+        write_table(folder, name, getattr(results, name))
+    write_json(folder / "run.json", _run(config, results, folder, args.made_with))
+
+
+def _run(config: Config, results: Results, folder: Path, made_with: str) -> dict[str, Any]:
+    """What made the tables: versions, configuration, digests. No dates, so that the same run gives the same bytes."""
+    return {
+        "version": __version__,
+        "made_with": made_with,
+        "python": platform.python_version(),
+        "packages": package_versions(*_PACKAGES),
+        "config": config.as_dict(),
+        "patients": results.counts(),
+        "tables": {f"{name}.tsv": file_sha256(folder / f"{name}.tsv") for name in sorted(TABLES)},
+    }

@@ -1,0 +1,74 @@
+"""Find the space half-way between a patient's two visits."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+import numpy as np
+
+from graytrace.engines.registry import EMBEDDED
+from graytrace.records import Flag, Record
+from graytrace.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform, run_stage
+
+VISITS = ("baseline", "followup")
+_MASK = "intracranial_mask"
+# beyond what a well kept scanner drifts between services
+_SCALE_LIMIT_PERCENT = 0.5
+_VOXEL_SIZE_TOLERANCE = 0.02
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_pair_arguments(parser, *(f"{visit}_{step}" for visit in VISITS for step in ("inspect", "skull_strip", "image")))
+
+
+def run(args: argparse.Namespace) -> None:
+    """Align the visits of a patient."""
+    job = job_of("align_visits", args)
+
+    def work(upstream: Upstream, folder: Path) -> Outcome:
+        inputs = visit_inputs(upstream, job)
+        _, measures, versions = run_stage("alignment", EMBEDDED, inputs, folder=folder, job=job)
+        return Outcome(
+            measures=measures,
+            flags=_flags(float(measures["scale_percent"]), *(upstream[f"{visit}_inspect"] for visit in VISITS)),
+            inputs=visit_digests(upstream),
+            tool_versions=versions,
+        )
+
+    names = [f"{visit}_{step}" for visit in VISITS for step in ("inspect", "skull_strip", "image")]
+    perform(job, work, upstream={name: getattr(args, name) for name in names}, outputs={})
+
+
+def visit_inputs(upstream: Upstream, job: Job) -> dict[str, Path]:
+    """Both visits' scans and intracranial masks, checked, by the names of the engine's inputs."""
+    inputs = {}
+    for visit in VISITS:
+        inputs[f"{visit}_file"] = upstream[f"{visit}_image"].open_output("image", job.output_dir)
+        inputs[f"{visit}_{_MASK}"] = upstream[f"{visit}_skull_strip"].open_output(_MASK, job.output_dir)
+    return inputs
+
+
+def visit_digests(upstream: Upstream) -> dict[str, str]:
+    """Digests of both visits' scans and intracranial masks."""
+    digests = {}
+    for visit in VISITS:
+        digests[f"{visit}_file"] = upstream[f"{visit}_image"].outputs["image"].sha256
+        digests[f"{visit}_{_MASK}"] = upstream[f"{visit}_skull_strip"].outputs[_MASK].sha256
+    return digests
+
+
+def _flags(scale_percent: float, baseline: Record, followup: Record) -> list[Flag]:
+    """Flags for a scanner that drifted and for visits with other voxels."""
+    flags = []
+    if abs(scale_percent) > _SCALE_LIMIT_PERCENT:
+        message = (
+            f"The heads differ in length by {scale_percent:+.2f} %: the scanner's scale changed, or not the same head."
+        )
+        flags.append(Flag("scale_differs", message))
+    sizes = [sorted(record.measures["voxel_sizes_mm"]) for record in (baseline, followup)]
+    if not np.allclose(sizes[0], sizes[1], rtol=_VOXEL_SIZE_TOLERANCE):
+        named = " and ".join(" x ".join(f"{size:.3g}" for size in one) + " mm" for one in sizes)
+        flags.append(Flag("voxel_sizes_differ", f"The visits have voxels of {named}."))
+    return flags

@@ -1,0 +1,164 @@
+"""Say how well two visits compare, in numbers and with pictures of both in midway space. Changes no result."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graytrace.algorithms import quality
+from graytrace.algorithms.resampling import resample_part
+from graytrace.images.grids import Volume
+from graytrace.images.reading import read_mask, read_volume
+from graytrace.records import Record
+from graytrace.report.figures import PANEL_PIXELS, Slice, draw_change, draw_planes
+from graytrace.steps.align_visits import VISITS
+from graytrace.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform
+
+_UPSTREAM = (
+    *(f"{visit}_{step}" for visit in VISITS for step in ("skull_strip", "image", "gray_matter_volume", "check_scan")),
+    "align_visits",
+    "measure_change",
+)
+_MARGIN_MM = 14.0  # skull and scalp: what does not shrink shows whether the visits are aligned
+# slices across an axis (0 sagittal, 1 coronal, 2 axial), and where in the intracranial space, from left, behind, below:
+# through both hemispheres, cerebellum and brainstem, the ventricles and the convexity
+_SLICES = ((0, 0.25), (0, 0.46), (1, 0.3), (1, 0.52), (2, 0.25), (2, 0.45), (2, 0.56), (2, 0.76))
+_PICTURES = {
+    "baseline_picture": "space-midway_desc-baseline_T1w",
+    "followup_picture": "space-midway_desc-followup_T1w",
+    "change_picture": "space-midway_desc-change_T1w",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_pair_arguments(parser, *_UPSTREAM)
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check a pair."""
+    job = job_of("check_pair", args)
+
+    def work(upstream: Upstream, folder: Path) -> Outcome:
+        measures = _compare_scans(upstream)
+        pictures: dict[str, Path] = {}
+        checks = [upstream[f"{visit}_check_scan"].measures for visit in VISITS]
+        whites = [float(check["white_matter_intensity"]) for check in checks if "white_matter_intensity" in check]
+        if len(whites) == len(VISITS):
+            images, to_midway, view = _view(upstream, job, whites)
+            measures["skull_residual_mm"] = quality.measure_skull_residual_mm(view)
+            measures["face_difference_ml"] = quality.measure_face_difference_ml(view)
+            pictures = _draw(images, to_midway, view, _change_map(upstream["measure_change"], job), folder)
+        return Outcome(
+            files=pictures,
+            measures={name: value for name, value in measures.items() if value is not None},
+            inputs={f"{visit}_image": upstream[f"{visit}_image"].outputs["image"].sha256 for visit in VISITS},
+        )
+
+    outputs = {name: job.figure(suffix) for name, suffix in _PICTURES.items()}
+    perform(job, work, upstream={name: getattr(args, name) for name in _UPSTREAM}, outputs=outputs)
+
+
+def _compare_scans(upstream: Upstream) -> dict[str, Any]:
+    """What the numbers of both scans say about the pair."""
+    checks = [upstream[f"{visit}_check_scan"].measures for visit in VISITS]
+    volumes = [upstream[f"{visit}_gray_matter_volume"].measures for visit in VISITS]
+    images = [upstream[f"{visit}_image"].measures for visit in VISITS]
+    measures: dict[str, Any] = {}
+    if all("gray_white_ratio" in check for check in checks):
+        ratio = checks[1]["gray_white_ratio"] / checks[0]["gray_white_ratio"]
+        measures["gray_white_ratio_change_percent"] = 100 * (ratio - 1)
+    if all("edge_width_mm" in check for check in checks):
+        measures["edge_width_difference_mm"] = checks[1]["edge_width_mm"] - checks[0]["edge_width_mm"]
+    if all("lesion_volume_ml" in image for image in images):
+        measures["lesion_change_ml"] = images[1]["lesion_volume_ml"] - images[0]["lesion_volume_ml"]
+    changes = upstream["measure_change"].measures
+    if "siena_backward_percent" in changes:  # the other engines measure both directions at once
+        measures["symmetry_points"] = abs(changes["siena_forward_percent"] + changes["siena_backward_percent"]) / 2
+    change = changes.get("gm_change_percent")
+    if change is not None and volumes[0]["gm_volume_ml"] > 0:
+        difference = 100 * (volumes[1]["gm_volume_ml"] / volumes[0]["gm_volume_ml"] - 1)
+        measures["volume_gap_points"] = difference - change
+    return measures
+
+
+def _view(
+    upstream: Upstream, job: Job, whites: list[float]
+) -> tuple[list[np.ndarray], list[np.ndarray], quality.MidwayView]:
+    """Both scans with white matter = 1, their ways to midway space, and both there."""
+    images, masks, to_midway = [], [], []
+    for visit, white in zip(VISITS, whites, strict=True):
+        volume = read_volume(upstream[f"{visit}_image"].open_output("image", job.output_dir))
+        path = upstream[f"{visit}_skull_strip"].open_output("intracranial_mask", job.output_dir)
+        images.append(volume.data / white)
+        masks.append(read_mask(path).data)
+        to_midway.append(np.array(upstream["align_visits"].measures[f"{visit}_to_midway"]) @ volume.voxel_to_ras)
+    view = quality.view_midway((images[0], images[1]), (masks[0], masks[1]), (to_midway[0], to_midway[1]))
+    return images, to_midway, view
+
+
+def _change_map(change: Record, job: Job) -> Volume | None:
+    """The map of local change, where the engine makes one."""
+    return read_volume(change.open_output("change_map", job.output_dir)) if "change_map" in change.outputs else None
+
+
+def _draw(
+    images: list[np.ndarray],
+    to_midway: list[np.ndarray],
+    view: quality.MidwayView,
+    change: Volume | None,
+    folder: Path,
+) -> dict[str, Path]:
+    """Pictures of the same slices of both visits, and of what changed between them."""
+    grids = _slice_grids(view)
+    if grids is None:
+        return {}
+
+    def cut(volume: np.ndarray, voxel_to_midway: np.ndarray, order: int) -> list[np.ndarray]:
+        inverse = np.linalg.inv(voxel_to_midway)
+        return [
+            resample_part(volume, inverse @ grid, shape, order=order).squeeze(axis)
+            for (axis, _), (grid, shape) in zip(_SLICES, grids, strict=True)
+        ]
+
+    def as_slices(planes: list[np.ndarray]) -> list[Slice]:
+        return [Slice(plane, axis) for plane, (axis, _) in zip(planes, _SLICES, strict=True)]
+
+    pictures = {name: folder / f"{name}.jpg" for name in ("baseline_picture", "followup_picture")}
+    slices = [cut(image, matrix, 3) for image, matrix in zip(images, to_midway, strict=True)]
+    top = 1.25  # white matter is 1; scalp may be brighter
+    for path, planes in zip(pictures.values(), slices, strict=True):
+        draw_planes(path, as_slices(planes), top=top)
+    if change is not None:
+        pictures["change_picture"] = folder / "change_picture.jpg"
+        means = [(first + second) / 2 for first, second in zip(*slices, strict=True)]
+        inside = cut(view.intracranial.astype(np.float32), view.grid_to_ras, 1)
+        maps = [
+            plane * (mask > 0.5) for plane, mask in zip(cut(change.data, change.voxel_to_ras, 1), inside, strict=True)
+        ]
+        draw_change(pictures["change_picture"], as_slices(means), maps, top=top)
+    return pictures
+
+
+def _slice_grids(view: quality.MidwayView) -> list[tuple[np.ndarray, tuple[int, int, int]]] | None:
+    """For each slice a grid one voxel thick around the intracranial space, one voxel for each pixel of its panel."""
+    there = np.argwhere(view.intracranial)
+    if not there.size:
+        return None
+    spacing = float(view.grid_to_ras[0, 0])
+    low = there.min(0) * spacing + view.grid_to_ras[:3, 3] - _MARGIN_MM
+    high = there.max(0) * spacing + view.grid_to_ras[:3, 3] + _MARGIN_MM
+    pixel_mm = float((high - low).max()) / PANEL_PIXELS
+    sides = np.ceil((high - low) / pixel_mm).astype(int)
+    grids = []
+    for axis, at in _SLICES:
+        shape, start = sides.copy(), low.copy()
+        shape[axis] = 1
+        start[axis] = low[axis] + _MARGIN_MM + at * (high[axis] - low[axis] - 2 * _MARGIN_MM)
+        grid = np.diag([pixel_mm, pixel_mm, pixel_mm, 1.0])
+        grid[:3, 3] = start
+        grids.append((grid, (int(shape[0]), int(shape[1]), int(shape[2]))))
+    return grids

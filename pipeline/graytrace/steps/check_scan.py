@@ -1,0 +1,86 @@
+"""Say how good a scan is, in numbers and with a picture of mask and tissue borders. Changes no result."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from graytrace.algorithms import quality
+from graytrace.images.grids import voxel_sizes_mm
+from graytrace.images.reading import read_mask, read_scan, read_volume
+from graytrace.report.figures import draw_borders
+from graytrace.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, perform
+
+_UPSTREAM = ("inspect", "skull_strip", "image", "segment_tissue", "gray_matter_volume")
+_MARGIN_VOXELS = 2
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_scan_arguments(parser, *_UPSTREAM)
+    parser.add_argument("--t1w", required=True, type=Path, help="T1w scan")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Check a scan."""
+    job = job_of("check_scan", args)
+
+    def work(upstream: Upstream, folder: Path) -> Outcome:
+        masks, tissue = upstream["skull_strip"], upstream["segment_tissue"]
+        image = read_volume(upstream["image"].open_output("image", job.output_dir))
+        brain = read_mask(masks.open_output("brain_mask", job.output_dir)).data
+        gm, wm = (read_volume(tissue.open_output(f"{name}_fraction", job.output_dir)).data for name in ("gm", "wm"))
+        path = folder / "borders.jpg"
+        draw_borders(path, image.data, image.voxel_to_ras, brain_mask=brain, gm_fraction=gm, wm_fraction=wm)
+        white = quality.white_matter_intensity(image.data, wm)
+        sizes_mm = voxel_sizes_mm(image.voxel_to_ras)
+        volumes = upstream["gray_matter_volume"].measures
+        measures: dict[str, Any] = {
+            "white_matter_intensity": white,
+            "edge_contact_mm2": quality.measure_edge_contact_mm2(brain, sizes_mm),
+            "gm_of_icv_percent": 100 * volumes["gm_volume_ml"] / volumes["icv_ml"] if volumes.get("icv_ml") else None,
+        }
+        if white is not None:
+            box = _box(brain)
+            tissues = quality.Tissues(image.data[box] / white, gm[box], wm[box], sizes_mm)
+            measures |= _tissue_measures(tissues)
+            raw = read_scan(args.t1w).volume.data
+            measures["entropy_focus"] = quality.measure_entropy_focus(raw)
+            measures["ghosting_percent"] = quality.measure_ghosting_percent(raw / white, sizes_mm)
+        return Outcome(
+            files={"borders": path},
+            measures={name: value for name, value in measures.items() if value is not None},
+            inputs={
+                "t1w": upstream["inspect"].provenance["inputs"]["t1w"],
+                "image": upstream["image"].outputs["image"].sha256,
+                "gm_fraction": tissue.outputs["gm_fraction"].sha256,
+                "wm_fraction": tissue.outputs["wm_fraction"].sha256,
+            },
+        )
+
+    upstream = {name: getattr(args, name) for name in _UPSTREAM}
+    perform(job, work, upstream=upstream, outputs={"borders": job.figure("desc-borders_T1w")})
+
+
+def _box(mask: np.ndarray) -> tuple[slice, ...]:
+    """The part of an image around a mask."""
+    there = np.argwhere(mask)
+    if not there.size:
+        return (slice(None),) * 3
+    low = np.maximum(there.min(0) - _MARGIN_VOXELS, 0)
+    return tuple(slice(*edges) for edges in zip(low, there.max(0) + _MARGIN_VOXELS + 1, strict=True))
+
+
+def _tissue_measures(tissues: quality.Tissues) -> dict[str, float | None]:
+    noise = quality.measure_noise_percent(tissues)
+    ratio = quality.measure_gray_white_ratio(tissues)
+    return {
+        "noise_percent": noise,
+        "gray_white_ratio": ratio,
+        "gm_wm_contrast_to_noise": quality.measure_contrast_to_noise(ratio, noise),
+        "joint_variation": quality.measure_joint_variation(tissues),
+        "edge_width_mm": quality.measure_edge_width_mm(tissues),
+    }

@@ -1,0 +1,39 @@
+"""Take the coil's shading out of a scan."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from graytrace.engines.registry import EMBEDDED
+from graytrace.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, open_inspected, perform, run_stage
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_scan_arguments(parser, "inspect", "skull_strip")
+    parser.add_argument("--t1w", required=True, type=Path, help="T1w scan")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Correct the bias field of a scan."""
+    job = job_of("correct_bias", args)
+
+    def work(upstream: Upstream, folder: Path) -> Outcome:
+        inputs = {
+            "in_file": open_inspected(args.t1w, upstream["inspect"], folder),
+            "brain_mask": upstream["skull_strip"].open_output("brain_mask", job.output_dir),
+        }
+        images, measures, versions = run_stage("bias_correction", EMBEDDED, inputs, folder=folder, job=job)
+        return Outcome(
+            files={"image": images["out_file"]},
+            measures=measures,
+            inputs={
+                "t1w": upstream["inspect"].provenance["inputs"]["t1w"],
+                "brain_mask": upstream["skull_strip"].outputs["brain_mask"].sha256,
+            },
+            tool_versions=versions,
+        )
+
+    upstream = {"inspect": args.inspect, "skull_strip": args.skull_strip}
+    perform(job, work, upstream=upstream, outputs={"image": job.scan_image("desc-preproc_T1w")})

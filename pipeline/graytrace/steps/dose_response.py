@@ -1,0 +1,23 @@
+"""Ask the trial's question: whether the change goes with the dose, or with another number of the patients."""
+
+from __future__ import annotations
+
+import argparse
+from pathlib import Path
+
+from graytrace.steps.scan_table import add_config_argument, config_of
+from graytrace.study.tables import read_rows, write_table
+from graytrace.study.trial import analyze_trial
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_config_argument(parser)
+    parser.add_argument("--atrophy", required=True, type=Path, help="atrophy.tsv")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Write dose_response.tsv."""
+    config = config_of(args)
+    rows = read_rows(args.atrophy, required=["participant_id", "status", "visit_followup", config.outcome])
+    write_table(args.atrophy.parent, "dose_response", analyze_trial(config, [row.cells for row in rows]))

@@ -1,0 +1,82 @@
+"""Measure how much tissue was lost between a patient's two visits."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graytrace.provenance import write_json
+from graytrace.records import Flag
+from graytrace.steps.align_visits import VISITS, visit_digests, visit_inputs
+from graytrace.steps.recording import (
+    Outcome,
+    Upstream,
+    add_engine_arguments,
+    add_pair_arguments,
+    job_of,
+    perform,
+    run_stage,
+)
+from graytrace.steps.segment_tissue import FRACTIONS
+
+_UPSTREAM = (
+    *(f"{visit}_{step}" for visit in VISITS for step in ("skull_strip", "image", "segment_tissue")),
+    "align_visits",
+)
+# the rest may be cut off by the outermost voxels
+_COVERED_PERCENT = 99.0
+_IMAGES = {
+    "baseline_midway": "space-midway_desc-baseline_T1w.nii.gz",
+    "followup_midway": "space-midway_desc-followup_T1w.nii.gz",
+    "change_map": "space-midway_desc-change_map.nii.gz",
+}
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this step."""
+    add_pair_arguments(parser, *_UPSTREAM)
+    add_engine_arguments(parser, "measures the change")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Measure the change of a patient."""
+    job = job_of("measure_change", args)
+
+    def work(upstream: Upstream, folder: Path) -> Outcome:
+        inputs: dict[str, Any] = {**visit_inputs(upstream, job), **args.options}
+        digests = visit_digests(upstream)
+        for visit in VISITS:
+            tissue = upstream[f"{visit}_segment_tissue"]
+            for name in sorted(tissue.outputs.keys() & {*FRACTIONS, "subcortical_gm_fraction"}):
+                inputs[f"{visit}_{name}"] = tissue.open_output(name, job.output_dir)
+                digests[f"{visit}_{name}"] = tissue.outputs[name].sha256
+            inputs[f"{visit}_to_midway"] = upstream["align_visits"].measures[f"{visit}_to_midway"]
+        inputs["scale_percent"] = upstream["align_visits"].measures["scale_percent"]
+        images, measures, versions = run_stage("change", args.engine, inputs, folder=folder, job=job)
+        change = folder / "change.json"
+        write_json(change, {"participant_id": job.participant_id, **job.visits, **measures})
+        return Outcome(
+            files={**images, "change": change},
+            measures=measures,
+            flags=_flags(measures),
+            inputs=digests,
+            engine=args.engine,
+            tool_versions=versions,
+        )
+
+    outputs = {
+        **{name: job.change_file(suffix) for name, suffix in _IMAGES.items()},
+        "change": job.change_file("desc-change.json"),
+    }
+    perform(job, work, upstream={name: getattr(args, name) for name in _UPSTREAM}, outputs=outputs)
+
+
+def _flags(measures: Mapping[str, Any]) -> list[Flag]:
+    """A flag where a visit does not show all of the gray matter."""
+    covered = measures.get("covered_percent", 100.0)
+    if covered >= _COVERED_PERCENT:
+        return []
+    message = f"Only {covered:.1f} % of the gray matter is in both fields of view: the change is that of this part."
+    return [Flag("field_of_view_differs", message)]

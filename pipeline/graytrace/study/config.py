@@ -1,0 +1,341 @@
+"""The configuration of a study: checked, completed, with absolute paths."""
+
+from __future__ import annotations
+
+import difflib
+import json
+import reprlib
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import yaml
+from jsonschema import Draft202012Validator
+from jsonschema.exceptions import ValidationError
+
+from graytrace.errors import ConfigError
+
+SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
+_PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
+MAX_CONFIG_BYTES = 1 << 20
+_MAX_MESSAGE = 300
+Window = tuple[float, float]
+# sections with the options of engines other than our own, and which of them are paths
+SUITE_PATHS: Mapping[str, tuple[str, ...]] = {
+    "fsl": (),
+    "ants": ("template", "template_brain_probability", "template_registration_mask"),
+    "freesurfer": (),
+    "spm": (),
+    "deepbet": (),
+}
+
+
+@dataclass(frozen=True)
+class Config:
+    """A study's choices.
+
+    Parameters
+    ----------
+    bids_dir, scans : Path or None
+        The data set, or the plain table of scans that stands for one; absolute; at most one of them.
+    output_dir : Path
+        Absolute.
+    baseline : str
+        Label without ``ses-``.
+    followups : tuple of str
+        Labels without ``ses-``; each is compared with the baseline.
+    windows : tuple
+        For each follow-up the least and the most months after the baseline, or None.
+    lesions, dates, exclusions : Path or None
+        Absolute.
+    engines : mapping
+        Stage to engine.
+    suites : mapping
+        Section of an engine's options (``fsl``, ``ants`` …) to its keys; paths are absolute.
+    """
+
+    bids_dir: Path | None
+    scans: Path | None
+    output_dir: Path
+    baseline: str
+    followups: tuple[str, ...]
+    windows: tuple[Window | None, ...]
+    lesions: Path | None
+    dates: Path | None
+    exclusions: Path | None
+    engines: Mapping[str, str]
+    dose_column: str | None
+    covariates: tuple[str, ...]
+    columns: tuple[str | Mapping[str, str], ...]
+    outcome: str
+    quality: Mapping[str, Any]
+    suites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def participants_table(self) -> Path | None:
+        """participants.tsv: of the data set, or beside the table of scans; None where no data are named."""
+        folder = self.bids_dir or (self.scans.parent if self.scans else None)
+        return folder / "participants.tsv" if folder else None
+
+    def window(self, followup: str) -> Window | None:
+        """The least and the most months after the baseline at which a follow-up is expected."""
+        return dict(zip(self.followups, self.windows, strict=True))[followup]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The choices in the shape of a configuration file."""
+        paths = {key: getattr(self, key) for key in _PATH_KEYS}
+        return {
+            "study": {
+                **{key: str(path) if path else None for key, path in paths.items()},
+                "baseline": self.baseline,
+                "followup": list(self.followups) if len(self.followups) > 1 else self.followups[0],
+                "window_months": [list(window) if window else None for window in self.windows],
+            },
+            "engines": dict(self.engines),
+            "quality": dict(self.quality),
+            "statistics": {
+                "dose_column": self.dose_column,
+                "columns": [column if isinstance(column, str) else dict(column) for column in self.columns],
+                "covariates": list(self.covariates),
+                "outcome": self.outcome,
+            },
+            **{name: dict(section) for name, section in self.suites.items()},
+        }
+
+    def as_json(self) -> str:
+        """The choices as one argument of a command."""
+        return json.dumps(self.as_dict(), ensure_ascii=False)
+
+    def require_data(self) -> Path:
+        """The data set's folder or, where a table stands for one, that table's folder.
+
+        Raises
+        ------
+        ConfigError
+            None is named, or it does not exist.
+        """
+        if self.scans is not None:
+            if not self.scans.is_file():
+                raise ConfigError(f"study.scans: there is no file {self.scans}.")
+            return self.scans.parent
+        if self.bids_dir is None:
+            raise ConfigError(
+                "No data set is named. Write a configuration file with\n"
+                "    study:\n      bids_dir: path/to/the/BIDS/data/set\n"
+                "and call: snakemake --cores 2 --configfile my.yaml\n"
+                "(A data set to try: graytrace phantom demo/bids --patients 3)"
+            )
+        if not self.bids_dir.is_dir():
+            raise ConfigError(f"study.bids_dir: there is no folder {self.bids_dir}.")
+        return self.bids_dir
+
+
+def read_config(path: Path) -> dict[str, Any]:
+    """Content of one configuration file.
+
+    Raises
+    ------
+    ConfigError
+        The file cannot be read or is no mapping.
+    """
+    try:
+        content = _parse(path)
+    except ConfigError:
+        raise
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise ConfigError(f"{path} cannot be read as a configuration file: {error}") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict):
+        raise ConfigError(f"{path}: expected keys such as study and engines, got {type(content).__name__}.")
+    return content
+
+
+def _parse(path: Path) -> Any:
+    """Content of a YAML file of a sensible size, plain values only."""
+    size = path.stat().st_size
+    if size > MAX_CONFIG_BYTES:
+        raise ConfigError(f"{path} is {size} bytes large: that is no configuration file.")
+    text = path.read_text(encoding="utf-8")
+    if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # a few lines of them fill any memory
+        raise ConfigError(f"{path}: references (*name) are not allowed: write the values out.")
+    return yaml.safe_load(text)
+
+
+def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -> Config:
+    """Check a merged configuration and make its paths absolute.
+
+    Parameters
+    ----------
+    content : mapping
+        The merged configuration, as Snakemake gives it.
+    config_files : sequence of Path
+        The files that it was merged from, later ones over earlier ones, the defaults first. A relative path is relative
+        to the last file that names it; a path given on the command line is relative to the working directory.
+
+    Raises
+    ------
+    ConfigError
+        With every fault and, for an unknown key, the nearest one that exists.
+    """
+    named = [(path, read_config(path)) for path in config_files]
+    faults = _faults(content)
+    if faults:
+        raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+    study = content["study"]
+    paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study[key] is not None}
+    _check_paths(paths)
+    baseline, followups = _visits(study)
+    return Config(
+        bids_dir=paths.get("bids_dir"),
+        scans=paths.get("scans"),
+        output_dir=paths["output_dir"],
+        baseline=baseline,
+        followups=followups,
+        windows=_windows(study["window_months"], followups),
+        lesions=_lesion_folder(study["lesions"], paths),
+        dates=paths.get("dates"),
+        exclusions=paths.get("exclusions"),
+        engines=dict(content["engines"]),
+        dose_column=content["statistics"]["dose_column"],
+        covariates=tuple(content["statistics"]["covariates"]),
+        suites=_suites(content, named),
+        columns=tuple(content["statistics"]["columns"]),
+        outcome=content["statistics"]["outcome"],
+        quality=content["quality"],
+    )
+
+
+def _check_paths(paths: Mapping[str, Path]) -> None:
+    """Refuse paths that contradict each other or that Snakemake would misread."""
+    output_dir = paths["output_dir"]
+    if any(brace in str(output_dir) for brace in "{}"):
+        raise ConfigError(f"study.output_dir: {output_dir} has a brace in it, which Snakemake takes for a wildcard.")
+    if not str(output_dir).isprintable():
+        raise ConfigError(f"study.output_dir: {str(output_dir)!r} has a line break or another unprintable character.")
+    if "scans" in paths and "bids_dir" in paths:
+        raise ConfigError("study.bids_dir and study.scans are both given: set one of them to null.")
+    if "scans" in paths and "lesions" in paths:
+        raise ConfigError("study.lesions belongs to study.bids_dir: with study.scans, use its column lesion_mask.")
+    data = paths.get("bids_dir")
+    if data is not None and output_dir == data:
+        raise ConfigError(f"study.output_dir is the data set itself ({data}), which is only read: choose another.")
+    for key in ("dates", "exclusions"):
+        if key in paths and not paths[key].is_file():
+            raise ConfigError(f"study.{key}: there is no file {paths[key]}.")
+
+
+def _visits(study: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
+    """Labels of the baseline and of the follow-ups."""
+    several = study["followup"] if isinstance(study["followup"], list) else [study["followup"]]
+    baseline, *followups = (label.removeprefix("ses-") for label in (study["baseline"], *several))
+    if baseline in followups:
+        raise ConfigError(f"study.baseline and study.followup are both {baseline!r}: two different visits are needed.")
+    if len(set(followups)) < len(followups):
+        raise ConfigError(f"study.followup names a visit twice: {', '.join(followups)}.")
+    return baseline, tuple(followups)
+
+
+def _windows(value: Sequence[Any] | None, followups: Sequence[str]) -> tuple[Window | None, ...]:
+    """The window of each follow-up: one for all, or one for each in their order."""
+    if value is None:
+        return (None,) * len(followups)
+    each = [value] * len(followups) if all(isinstance(item, int | float) for item in value) else list(value)
+    if len(each) != len(followups):
+        raise ConfigError(
+            f"study.window_months: expected [least, most] or such a pair for each of the {len(followups)} follow-ups "
+            f"({', '.join(followups)}), got {value!r}."
+        )
+    windows: list[Window | None] = []
+    for window in each:
+        if window is None:
+            windows.append(None)
+        elif isinstance(window, Sequence) and len(window) == 2 and 0 <= window[0] < window[1]:
+            windows.append((float(window[0]), float(window[1])))
+        else:
+            raise ConfigError(f"study.window_months: expected [least, most] in months, got {window!r}.")
+    return tuple(windows)
+
+
+def _suites(content: Mapping[str, Any], named: Sequence[tuple[Path, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
+    """Options of engines, with absolute paths to files that are there."""
+    suites = {}
+    for name, paths in SUITE_PATHS.items():
+        options = dict(content.get(name, {}))
+        for key in paths:
+            if options.get(key) is None:
+                continue
+            path = _anchor(key, options[key], named, section=name)
+            if not path.is_file():
+                raise ConfigError(f"{name}.{key}: there is no file {path}.")
+            options[key] = str(path)
+        suites[name] = options
+    return suites
+
+
+def _faults(content: Mapping[str, Any]) -> list[str]:
+    """One sentence for each way in which a configuration departs from its schema."""
+    schema = json.loads((SCHEMAS / "config.schema.json").read_text(encoding="utf-8"))
+    errors = sorted(Draft202012Validator(schema).iter_errors(content), key=lambda error: error.json_path)
+    return [sentence for error in errors for sentence in _sentences(error, schema)]
+
+
+def _sentences(error: ValidationError, schema: Mapping[str, Any]) -> Iterable[str]:
+    violated: Any = error.schema
+    expected: Any = error.validator_value
+    found: Any = error.instance
+    where = ".".join(str(part) for part in error.absolute_path)
+    if error.validator == "additionalProperties":
+        known = list(violated["properties"])
+        for key in sorted(set(map(str, found)) - set(known)):
+            yield f"{_join(where, key)}: no such key{_suggestion(key, where, known, schema)}"
+    elif error.validator == "type":
+        kinds = [expected] if isinstance(expected, str) else expected
+        quotes = " Write it in quotes." if "string" in kinds and isinstance(found, int | float) else ""
+        yield f"{where}: expected {' or '.join(kinds)}, got {reprlib.repr(found)}.{quotes}"
+    elif error.validator == "pattern":
+        shown = reprlib.repr(found)
+        yield f"{where}: {shown} is no BIDS label (letters and digits only, with or without ses- in front)."
+    else:
+        yield f"{where or 'the whole'}: {error.message[:_MAX_MESSAGE]}."
+
+
+def _suggestion(key: str, where: str, known: list[str], schema: Mapping[str, Any]) -> str:
+    """The nearest right key: first among those of the same section, then anywhere."""
+    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
+    if near:
+        return f". Did you mean {_join(where, near[0])}?"
+    elsewhere = {
+        inner: name for name, section in schema["properties"].items() for inner in section.get("properties", {})
+    }
+    near = difflib.get_close_matches(key, list(elsewhere), n=1, cutoff=0.6)
+    if near:
+        return f". Did you mean {elsewhere[near[0]]}.{near[0]}?"
+    return f"; there are: {', '.join(known)}."
+
+
+def _join(where: str, key: str) -> str:
+    return f"{where}.{key}" if where else key
+
+
+def _anchor(key: str, value: str, named: Sequence[tuple[Path, Mapping[str, Any]]], *, section: str = "study") -> Path:
+    """Absolute path of a value: relative to the last file that gives it, else to the working directory."""
+    named_path = Path(value).expanduser()
+    for file, content in reversed(named):
+        keys = content.get(section)
+        if isinstance(keys, Mapping) and keys.get(key) == value:
+            anchored: Path = file.resolve().parent / named_path
+            return anchored.resolve()
+    return named_path.resolve()
+
+
+def _lesion_folder(value: str | None, paths: Mapping[str, Path]) -> Path | None:
+    """Folder of the lesion masks, beside the configuration file or in the data set."""
+    if value is None or "bids_dir" not in paths:
+        return paths.get("lesions")
+    candidates = [paths["lesions"], paths["bids_dir"] / value]
+    for folder in candidates:
+        if folder.is_dir():
+            return folder
+    raise ConfigError(f"study.lesions: there is neither {candidates[0]} nor {candidates[1]}. null: no lesion masks.")

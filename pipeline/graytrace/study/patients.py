@@ -1,0 +1,151 @@
+"""The plan for one participant: a status for each scan and pair, from dates, exclusions and what is there."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from graytrace.records import Flag, Reason
+from graytrace.study.bids import LABEL
+from graytrace.study.config import Config, Window
+from graytrace.study.dates import interval_days, interval_months
+from graytrace.study.exclusions import Exclusions
+from graytrace.study.planned import Patient, PlannedPair, PlannedScan
+from graytrace.study.protocol import compare_protocols
+from graytrace.study.sources import CHOICE_RULE, Source, Visit, choose_scan
+
+
+def plan_patient(config: Config, source: Source, exclusions: Exclusions, participant_id: str) -> Patient:
+    """Plan a participant's scans and pairs; nothing here depends on anybody else's data.
+
+    Parameters
+    ----------
+    participant_id : str
+        With ``sub-``.
+    """
+    labels = (config.baseline, *config.followups)
+    flags = source.participant_flags(participant_id)
+    if LABEL.fullmatch(participant_id.removeprefix("sub-")):
+        visits = [source.visit(participant_id, label) for label in labels]
+        scans = [
+            _plan_scan(participant_id, label, visit, visits[1:] if number == 0 else visits[:1])
+            for number, (label, visit) in enumerate(zip(labels, visits, strict=True))
+        ]
+    else:
+        message = f"{participant_id!r} is no BIDS name: letters and digits only after sub-."
+        scans = [PlannedScan(participant_id, label, "failed", Reason("invalid_name", message)) for label in labels]
+    scans = [_exclude(scan, exclusions.of_scan(participant_id, scan.visit)) for scan in scans]
+    baseline, *followups = scans
+    pairs = [
+        _plan_pair(
+            baseline,
+            followup,
+            flags,
+            window=config.window(followup.visit),
+            excluded=exclusions.of_pair(participant_id, baseline.visit, followup.visit),
+        )
+        for followup in followups
+    ]
+    return Patient(tuple(scans), tuple(pairs))
+
+
+def _plan_scan(participant_id: str, label: str, visit: Visit, other_visits: Sequence[Visit]) -> PlannedScan:
+    if not visit.scans:
+        return PlannedScan(participant_id, label, "missing", visit.missing, visit.flags, visit.day)
+    flags = list(visit.flags)
+    scan = choose_scan(visit.scans, [other.scans for other in other_visits])
+    if len(visit.scans) > 1:
+        message = f"{len(visit.scans)} T1w scans at ses-{label}; {scan.path.name} is used ({CHOICE_RULE})."
+        flags.append(Flag("several_scans", message))
+    if scan.contrast_agent:
+        flags.append(Flag("contrast_agent", f"{scan.path.name} was taken with contrast agent."))
+    masks = visit.lesion_masks
+    if len(masks) > 1:
+        message = f"{len(masks)} lesion masks at ses-{label}; {masks[0].name} is used."
+        flags.append(Flag("several_lesion_masks", message))
+    flairs = [visit.flair] if visit.flair else []
+    unusable = next((path for path in (scan.path, *masks[:1], *flairs) if not _is_usable(path)), None)
+    if unusable:
+        message = f"{str(unusable)!r} has a brace or an unprintable character in its name: rename it."
+        return PlannedScan(participant_id, label, "failed", Reason("invalid_name", message), tuple(flags), visit.day)
+    return PlannedScan(
+        participant_id,
+        label,
+        "flagged" if flags else "ok",
+        flags=tuple(flags),
+        day=visit.day,
+        t1w=scan.path,
+        lesion_mask=masks[0] if masks else None,
+        flair=visit.flair,
+        protocol=replace(scan.sidecar.protocol, contrast_agent=scan.contrast_agent),
+    )
+
+
+def _is_usable(path: Path) -> bool:
+    """Whether Snakemake can take a path as it is: a brace would be a wildcard to it, a line break ends a line."""
+    return str(path).isprintable() and not set("{}") & set(str(path))
+
+
+def _lesion_source(scan: PlannedScan) -> str:
+    """What says where the lesions of a scan are, in words."""
+    if scan.lesion_mask:
+        return "a lesion mask"
+    return "FLAIR" if scan.flair else "nowhere"
+
+
+def _exclude(scan: PlannedScan, reason: Reason | None) -> PlannedScan:
+    return scan if reason is None else replace(scan, status="excluded", reason=reason)
+
+
+def _plan_pair(
+    baseline: PlannedScan,
+    followup: PlannedScan,
+    patient_flags: Sequence[Flag],
+    *,
+    window: Window | None,
+    excluded: Reason | None,
+) -> PlannedPair:
+    flags = list(patient_flags)
+    both_there = baseline.t1w is not None and followup.t1w is not None
+    if both_there and _lesion_source(baseline) != _lesion_source(followup):
+        message = (
+            f"Lesions come from {_lesion_source(baseline)} at the first visit and from {_lesion_source(followup)} "
+            "at the second: the visits are not treated alike."
+        )
+        flags.append(Flag("lesion_mask_one_visit", message))
+    days = interval_days(baseline.day, followup.day) if baseline.day and followup.day else None
+    if days is None and both_there:
+        flags.append(Flag("interval_unknown", "A visit has no date: the change per year cannot be given."))
+    if days is not None and window is not None and not window[0] <= interval_months(days) <= window[1]:
+        message = (
+            f"The visits are {interval_months(days):.1f} months apart, "
+            f"outside of the window of {window[0]:g} to {window[1]:g} months."
+        )
+        flags.append(Flag("outside_window", message))
+    protocol_flags = compare_protocols(baseline.protocol, followup.protocol) if both_there else ()
+    flags += protocol_flags
+    status, reason = _pair_status(baseline, followup, days, flags)
+    if excluded is not None:
+        status, reason = "excluded", excluded
+    return PlannedPair(baseline.participant_id, baseline, followup, status, reason, tuple(flags), days, protocol_flags)
+
+
+def _pair_status(
+    baseline: PlannedScan, followup: PlannedScan, days: int | None, flags: Sequence[Flag]
+) -> tuple[str, Reason | None]:
+    """Status of a pair that nobody excluded, and the reason why it is not measured."""
+    without = [scan for scan in (baseline, followup) if not scan.is_measured]
+    if without:
+        reasons = [scan.reason for scan in without if scan.reason]
+        message = " ".join(dict.fromkeys(reason.message for reason in reasons))
+        return without[0].status, Reason(reasons[0].code, message)
+    if days is not None and days <= 0:
+        named = f"ses-{baseline.visit} ({baseline.day}) and ses-{followup.visit} ({followup.day})"
+        if days == 0:
+            return "failed", Reason("same_date", f"Both visits have the same date: {named}. Correct acq_time.")
+        return "failed", Reason(
+            "dates_reversed", f"The follow-up is dated before the baseline: {named}. Correct acq_time or the labels."
+        )
+    flagged = flags or baseline.flags or followup.flags
+    return ("flagged" if flagged else "ok"), None

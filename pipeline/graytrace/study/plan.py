@@ -1,0 +1,214 @@
+"""The plan of a study: a status for every scan and pair before anything is measured."""
+
+from __future__ import annotations
+
+import functools
+from collections import Counter
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from graytrace.errors import ConfigError, ScanTableError
+from graytrace.provenance import text_sha256
+from graytrace.records import record_path
+from graytrace.study.bids import BidsSource
+from graytrace.study.config import Config
+from graytrace.study.exclusions import Exclusions, read_exclusions
+from graytrace.study.patients import plan_patient
+from graytrace.study.planned import PAIR_STEPS, SCAN_STEPS, STATUSES, Patient, PlannedPair, PlannedScan
+from graytrace.study.protocol import PROTOCOL_COLUMNS
+from graytrace.study.scan_list import ScanListSource
+from graytrace.study.sources import Source, read_dates
+from graytrace.study.tables import format_table
+
+
+class Plan:
+    """All scans and pairs of a study, by participant.
+
+    A participant is planned when first asked for: a cluster job that is about one patient reads that patient only.
+
+    Parameters
+    ----------
+    source : Source or None
+        The study's data; None: a plan of nothing.
+    """
+
+    def __init__(self, config: Config, source: Source | None, exclusions: Exclusions) -> None:
+        self.output_dir = config.output_dir
+        self._config = config
+        self._source = source
+        self._exclusions = exclusions
+        self._known = frozenset(source.participants if source else ())
+        self._patients: dict[str, Patient] = {}
+
+    @property
+    def participants(self) -> Sequence[str]:
+        """``sub-…`` of everyone, sorted."""
+        return self._source.participants if self._source else ()
+
+    def patient(self, participant_id: str) -> Patient:
+        """The plan for a participant.
+
+        Raises
+        ------
+        ScanTableError
+            Nobody of that name is in the study.
+        """
+        if self._source is None or participant_id not in self._known:
+            raise ScanTableError(f"{participant_id} is not in the study.")
+        if participant_id not in self._patients:
+            planned = plan_patient(self._config, self._source, self._exclusions, participant_id)
+            self._patients[participant_id] = planned
+        return self._patients[participant_id]
+
+    @functools.cached_property
+    def pairs(self) -> tuple[PlannedPair, ...]:
+        """Every planned pair: by participant, follow-ups in the order of the configuration."""
+        return tuple(pair for name in self.participants for pair in self.patient(name).pairs)
+
+    @functools.cached_property
+    def scans(self) -> tuple[PlannedScan, ...]:
+        """Every planned scan, the baseline before the follow-ups."""
+        return tuple(scan for name in self.participants for scan in self.patient(name).scans)
+
+    def scan(self, participant: str, visit: str) -> PlannedScan:
+        """The scan of a participant (label without ``sub-``) at a visit."""
+        found = (scan for scan in self.patient(f"sub-{participant}").scans if scan.visit == visit)
+        scan = next(found, None)
+        if scan is None:
+            raise ScanTableError(f"No scan of sub-{participant} at ses-{visit} was planned.")
+        return scan
+
+    def t1w(self, participant: str, visit: str) -> str:
+        """Path of a planned scan's T1w file."""
+        return str(self.scan(participant, visit).t1w)
+
+    def lesion_source(self, participant: str, visit: str) -> tuple[str, str]:
+        """What says where a planned scan's lesions are, ``lesion-mask`` or ``flair``, and its path."""
+        scan = self.scan(participant, visit)
+        return ("lesion-mask", str(scan.lesion_mask)) if scan.lesion_mask else ("flair", str(scan.flair))
+
+    def image_step(self, participant: str, visit: str) -> str:
+        """The step whose image is segmented: lesions are filled where something says where they are."""
+        return "fill_lesions" if self.scan(participant, visit).shows_lesions else "correct_bias"
+
+    def scan_record(self, participant: str, visit: str, step: str) -> str:
+        """Record of a step on a scan; ``image`` stands for the step whose image is segmented."""
+        name = self.image_step(participant, visit) if step == "image" else step
+        return str(record_path(self.output_dir, f"sub-{participant}", {"visit": visit}, name))
+
+    def pair_records(self, participant: str, baseline: str, followup: str, *, steps: Sequence[str]) -> dict[str, str]:
+        """Records of steps on both scans of a pair, by ``baseline_step`` and ``followup_step``."""
+        visits = {"baseline": baseline, "followup": followup}
+        return {
+            f"{name}_{step}": self.scan_record(participant, visit, step)
+            for name, visit in visits.items()
+            for step in steps
+        }
+
+    def records(self, scan_step: str = SCAN_STEPS[-1], pair_step: str = PAIR_STEPS[-1]) -> list[str]:
+        """Records of one step on every scan, and one on every pair, that is measured; the last steps unless named."""
+        scans = [(scan.participant_id, {"visit": scan.visit}, scan_step) for scan in self.scans if scan.is_measured]
+        pairs = [
+            (pair.participant_id, {"baseline": pair.baseline.visit, "followup": pair.followup.visit}, pair_step)
+            for pair in self.pairs
+            if pair.is_measured
+        ]
+        return [str(record_path(self.output_dir, *job)) for job in (*scans, *pairs)]
+
+    def digest(self) -> str:
+        """Digest of everything that the plan says: another plan, another digest."""
+        scans = [repr(sorted(row.items())) for row in self._rows()]
+        pairs = [repr((pair.status, pair.reason, pair.flags)) for pair in self.pairs]
+        return text_sha256("\n".join([*scans, *pairs]))[:16]
+
+    def table(self) -> str:
+        """Text of scans.tsv."""
+        return format_table("scans", self._rows())
+
+    def _rows(self) -> list[Mapping[str, Any]]:
+        root = self._source.root if self._source else self.output_dir
+        return [_scan_row(scan, root) for scan in self.scans]
+
+    def summary(self) -> str:
+        """One sentence on what will be measured."""
+        counts = Counter(pair.status for pair in self.pairs)
+        words = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
+        measured = sum(pair.is_measured for pair in self.pairs)
+        rows = "" if len(self.pairs) == len(self.participants) else f", {len(self.pairs)} follow-ups"
+        return f"{len(self.participants)} patients{rows} planned ({words}); {measured} with two scans to compare."
+
+    def check_visits(self) -> None:
+        """Refuse a visit that nobody has when there are visits of other names: its label is probably wrong.
+
+        Raises
+        ------
+        ConfigError
+            With the labels that are there.
+        """
+        for number, label in enumerate((self._config.baseline, *self._config.followups)):
+            if self._source is None or any(self.patient(name).scans[number].t1w for name in self.participants):
+                continue
+            there = self._source.labels()
+            if label not in there and there - {self._config.baseline, *self._config.followups}:
+                key = "followup" if number else "baseline"
+                named = ", ".join(f"ses-{name}" for name in sorted(there))
+                raise ConfigError(f"study.{key}: nobody has a ses-{label}; the data set has {named}.")
+
+
+def plan_study(config: Config, *, whole: bool = True) -> Plan:
+    """Find out who has which scan.
+
+    Parameters
+    ----------
+    whole : bool
+        Whether everybody is planned and checked at once; without, each participant when first asked for.
+
+    Raises
+    ------
+    ConfigError
+        There is no data set, or nobody has a visit of that name.
+    ScanTableError
+        participants.tsv, or a table of the study's own, cannot be used.
+    """
+    root = config.require_data()
+    dates = read_dates(config.dates) if config.dates else {}
+    source: Source = (
+        ScanListSource(config.scans, dates=dates)
+        if config.scans
+        else BidsSource(root, lesions=config.lesions, dates=dates)
+    )
+    exclusions = Exclusions()
+    if config.exclusions:
+        exclusions = read_exclusions(
+            config.exclusions,
+            participants=source.participants,
+            baseline=config.baseline,
+            followups=config.followups,
+        )
+    plan = Plan(config, source, exclusions)
+    if whole:
+        plan.check_visits()
+    return plan
+
+
+def _shown(path: Path | None, root: Path) -> str | None:
+    """A path as tables show it: relative to the data set where it is part of it."""
+    if path is None:
+        return None
+    return str(path.relative_to(root) if path.is_relative_to(root) else path)
+
+
+def _scan_row(scan: PlannedScan, root: Path) -> Mapping[str, Any]:
+    return {
+        "participant_id": scan.participant_id,
+        "visit": scan.visit,
+        "status": scan.status,
+        "reason": f"{scan.reason.code}: {scan.reason.message}" if scan.reason else None,
+        "flags": "; ".join(flag.code for flag in scan.flags) or None,
+        "acq_date": scan.day.isoformat() if scan.day else None,
+        "t1w": _shown(scan.t1w, root),
+        "lesion_mask": _shown(scan.lesion_mask, root),
+        "flair": _shown(scan.flair, root),
+        **{name: getattr(scan.protocol, name) for name in PROTOCOL_COLUMNS},
+    }

@@ -1,0 +1,94 @@
+"""What is known of a scan or pair before anything is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+
+from graytrace.records import Flag, Reason
+from graytrace.study.dates import interval_years
+from graytrace.study.protocol import UNKNOWN, Protocol
+
+SCAN_STEPS = ("inspect", "skull_strip", "correct_bias", "fill_lesions", "segment_tissue", "gray_matter_volume")
+PAIR_STEPS = ("align_visits", "measure_change")
+STATUSES = ("ok", "flagged", "excluded", "missing", "failed")
+
+
+@dataclass(frozen=True)
+class PlannedScan:
+    """A scan that the study should have.
+
+    Parameters
+    ----------
+    status : {"ok", "flagged", "excluded", "missing", "failed"}
+        What is known before its image is opened; with "ok" and "flagged" it is measured.
+    """
+
+    participant_id: str
+    visit: str
+    status: str
+    reason: Reason | None = None
+    flags: tuple[Flag, ...] = ()
+    day: date | None = None
+    t1w: Path | None = None
+    lesion_mask: Path | None = None
+    flair: Path | None = None
+    protocol: Protocol = UNKNOWN
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether there is a file to measure, and nobody excluded it."""
+        return self.status in {"ok", "flagged"}
+
+    @property
+    def shows_lesions(self) -> bool:
+        """Whether there is a lesion mask, or a FLAIR scan to find lesions on."""
+        return bool(self.lesion_mask or self.flair)
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that it goes through; lesions are filled only where something says where they are."""
+        return tuple(step for step in SCAN_STEPS if step != "fill_lesions" or self.shows_lesions)
+
+
+@dataclass(frozen=True)
+class PlannedPair:
+    """A baseline and one follow-up of a patient.
+
+    Parameters
+    ----------
+    reason : Reason or None
+        Why the change is not measured although both scans may be there.
+    interval_days : int or None
+        None where a date is unknown.
+    protocol_flags : tuple of Flag
+        Those of `flags` that say how the visits were scanned differently.
+    """
+
+    participant_id: str
+    baseline: PlannedScan
+    followup: PlannedScan
+    status: str
+    reason: Reason | None
+    flags: tuple[Flag, ...]
+    interval_days: int | None
+    protocol_flags: tuple[Flag, ...] = ()
+
+    @property
+    def is_measured(self) -> bool:
+        """Whether the change between the scans is measured."""
+        return self.status in {"ok", "flagged"}
+
+    @property
+    def interval_years(self) -> float | None:
+        """The interval in years of 365.25 days."""
+        return None if self.interval_days is None else interval_years(self.interval_days)
+
+
+@dataclass(frozen=True)
+class Patient:
+    """A participant's scans, the baseline first, and a pair for each follow-up."""
+
+    scans: tuple[PlannedScan, ...]
+    pairs: tuple[PlannedPair, ...]

@@ -1,0 +1,136 @@
+"""What both doors into a study, a BIDS data set and a plain table, say of a participant's visit."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from datetime import date
+from pathlib import Path
+from typing import Protocol
+
+from graytrace.errors import ScanTableError
+from graytrace.records import Flag, Reason
+from graytrace.study.dates import parse_date
+from graytrace.study.protocol import NOTHING_SAID, Sidecar
+from graytrace.study.tables import read_rows
+
+SCAN_ENDINGS = (".nii.gz", ".nii")
+CHOICE_RULE = (
+    "without contrast agent before with; then an acquisition that both visits have; "
+    "then the lowest run; then the first by name"
+)
+VisitDates = Mapping[tuple[str, str], date]
+
+
+@dataclass(frozen=True)
+class ScanFile:
+    """A T1w file of a visit and what its name and its sidecars say."""
+
+    path: Path
+    entities: tuple[tuple[str, str], ...] = ()
+    sidecar: Sidecar = NOTHING_SAID
+
+    @property
+    def run(self) -> int:
+        """The run's number, 0 where the name has none."""
+        digits = dict(self.entities).get("run", "0")
+        return int(digits) if digits.isdecimal() and len(digits) < 10 else 0
+
+    @property
+    def contrast_agent(self) -> str | None:
+        """Contrast agent as the name or the sidecar has it, None where neither says so."""
+        return dict(self.entities).get("ce") or self.sidecar.protocol.contrast_agent
+
+    @property
+    def acquisition(self) -> tuple[tuple[str, str], ...]:
+        """What is alike between repetitions of one acquisition: all of the name but participant, visit and run."""
+        return tuple(pair for pair in self.entities if pair[0] not in {"sub", "ses", "run"})
+
+
+@dataclass(frozen=True)
+class Visit:
+    """What a study has of one participant's visit.
+
+    Parameters
+    ----------
+    day : date or None
+        None where no source gives one.
+    missing : Reason or None
+        Why there is no scan.
+    """
+
+    scans: tuple[ScanFile, ...] = ()
+    day: date | None = None
+    flags: tuple[Flag, ...] = ()
+    lesion_masks: tuple[Path, ...] = ()
+    flair: Path | None = None
+    missing: Reason | None = None
+
+
+class Source(Protocol):
+    """A study's data: who is in it and what there is of each visit."""
+
+    @property
+    def root(self) -> Path:
+        """Folder that paths are shown relative to."""
+
+    @property
+    def participants(self) -> Sequence[str]:
+        """``sub-…`` of everyone, sorted."""
+
+    def labels(self) -> set[str]:
+        """Labels of all visits that anybody has."""
+
+    def participant_flags(self, participant_id: str) -> list[Flag]:
+        """What is odd about a participant."""
+
+    def visit(self, participant_id: str, label: str) -> Visit:
+        """What there is of a participant's visit; its faults become its own flags or reason."""
+
+
+def choose_scan(scans: Sequence[ScanFile], other_visits: Sequence[Sequence[ScanFile]]) -> ScanFile:
+    """The scan that is measured when a visit has several; the rule is `CHOICE_RULE`."""
+    elsewhere = [{scan.acquisition for scan in visit} for visit in other_visits]
+
+    def rank(scan: ScanFile) -> tuple[bool, int, int, str]:
+        lacking = sum(scan.acquisition not in visit for visit in elsewhere)
+        return scan.contrast_agent is not None, lacking, scan.run, scan.path.name
+
+    return min(scans, key=rank)
+
+
+def choose_day(label: str, said: Iterable[tuple[date, str]]) -> tuple[date | None, tuple[Flag, ...]]:
+    """The first of a visit's dates, with a flag where its sources disagree."""
+    days = list(said)
+    if len({day for day, _ in days}) > 1:
+        words = "; ".join(f"{source}: {day}" for day, source in days)
+        return days[0][0], (Flag("dates_disagree", f"ses-{label} has several dates ({words}); the first is used."),)
+    return (days[0][0] if days else None), ()
+
+
+def read_dates(path: Path) -> VisitDates:
+    """Dates of visits from a study's own table participant_id, visit, date.
+
+    Raises
+    ------
+    ScanTableError
+        With every fault of the table at once.
+    """
+    days: dict[tuple[str, str], date] = {}
+    faults = []
+    for row in read_rows(path, required=["participant_id", "visit", "date"]):
+        name, label, text = (row.get(column) for column in ("participant_id", "visit", "date"))
+        if name is None or label is None:
+            faults.append(f"  line {row.line}: participant_id or visit is empty")
+        elif text is not None:
+            key = f"sub-{name.removeprefix('sub-')}", label.removeprefix("ses-")
+            try:
+                day = parse_date(text)
+            except ValueError as error:
+                faults.append(f"  line {row.line}: {error}")
+                continue
+            if days.setdefault(key, day) != day:
+                faults.append(f"  line {row.line}: {key[0]} has another date for ses-{key[1]} above")
+    if faults:
+        raise ScanTableError("\n".join([f"{path} cannot be used:", *faults]))
+    return days
