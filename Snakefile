@@ -11,21 +11,19 @@ from snakemake.utils import min_version
 
 min_version("9.19")
 
-sys.path.insert(
-    0, str(Path(workflow.basedir) / "pipeline")
-)  # a checkout works without being installed
+# a checkout works without being installed
+sys.path.insert(0, str(Path(workflow.basedir) / "pipeline"))
 
-from graytrace.freshness import study_digest
-from graytrace.workflow import (
+from graytrace.workflow.freshness import study_digest
+from graytrace.workflow.opening import (
     asked_tables,
     begin_run,
-    choose_stages,
-    container_image,
     job_environment,
     open_study,
     planned_records,
     summarize_run,
 )
+from graytrace.workflow.containers import choose_stages, container_image
 
 
 configfile: Path(workflow.basedir) / "config.yaml"

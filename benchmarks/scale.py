@@ -24,11 +24,12 @@ from pathlib import Path
 
 import yaml
 
-from graytrace.freshness import code_of_steps, study_digest
-from graytrace.records import Flag, Record, record_path, write_record
+from graytrace.findings import Flag
+from graytrace.records import Record, record_path, write_record
 from graytrace.study.config import load_config, read_config
 from graytrace.study.plan import Plan, plan_study
 from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
+from graytrace.workflow.freshness import code_of_steps, study_digest
 
 PROJECT = Path(__file__).resolve().parents[1]
 SCAN_MEASURES = {

@@ -10,7 +10,7 @@ from typing import Any
 
 import yaml
 
-from graytrace.study.tables import SCHEMAS, load_schema
+from graytrace.schemas import SCHEMAS, load_schema
 
 PROJECT = Path(__file__).resolve().parents[1]
 DOCS = PROJECT / "docs"

@@ -3,7 +3,8 @@
     python -m training.train LABELS_DIR OUT.onnx --minutes 90 [--threads 2] [--resume STATE.pt]
 
 LABELS_DIR holds 1 mm label maps in FreeSurfer numbering with extra-cerebral labels from 500 up
-(https://github.com/BBillot/SynthSeg, Apache-2.0).  The result is what `pipeline/graytrace/engines/weights/` ships.
+(https://github.com/BBillot/SynthSeg, Apache-2.0).  The result is what
+`pipeline/graytrace/engines/embedded/weights/` ships.
 """
 
 from __future__ import annotations

@@ -11,8 +11,8 @@ import tempfile
 from collections.abc import Sequence
 
 from graytrace import __version__
+from graytrace.engines.processes import end_with_parent
 from graytrace.errors import PipelineError
-from graytrace.job_process import end_with_parent
 
 STEPS = {
     "scan_table": "write down who has which scan",
@@ -44,10 +44,10 @@ _MACHINE_FAULTS = {
 }
 COMMANDS = {
     **{step: (f"graytrace.steps.{step}", text) for step, text in STEPS.items()},
-    "compare": ("graytrace.comparison.command", "set several engines side by side on the same patients"),
-    "phantom": ("graytrace.phantoms.command", "make a data set of phantom heads with known change"),
-    "power": ("graytrace.steps.power", "say how many patients a trial needs"),
-    "truth": ("graytrace.phantoms.truth", "set what was measured on phantoms beside what is true"),
+    "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
+    "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
+    "power": ("graytrace.commands.power", "say how many patients a trial needs"),
+    "truth": ("graytrace.commands.truth", "set what was measured on phantoms beside what is true"),
 }
 
 

@@ -10,21 +10,8 @@ from typing import Any, Literal, NamedTuple
 
 from graytrace import __version__
 from graytrace.errors import PipelineError
-from graytrace.provenance import file_sha256, write_json
-
-
-class Flag(NamedTuple):
-    """A result stands but needs a look: one word for tables, one sentence for people."""
-
-    code: str
-    message: str
-
-
-class Reason(NamedTuple):
-    """Why there is no result: one word for tables, one sentence for people."""
-
-    code: str
-    message: str
+from graytrace.files import file_sha256, write_json
+from graytrace.findings import Flag, Reason
 
 
 class Output(NamedTuple):

@@ -5,7 +5,7 @@ import pytest
 from graytrace.engines.registry import STAGES, TASKS, check_engines, code_behind, engine_of, stage_options
 from graytrace.engines.suites import SUITES
 from graytrace.errors import ConfigError
-from graytrace.provenance import _source_path
+from graytrace.workflow.fingerprint import _source_path
 
 EVERY = [(task, name) for task, content in TASKS.items() for name in content.engines]
 EMBEDDED = dict.fromkeys(STAGES, "embedded")

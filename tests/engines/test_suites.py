@@ -5,7 +5,6 @@ from types import SimpleNamespace
 
 import pytest
 
-from graytrace import workflow
 from graytrace.engines.registry import STAGES, TASKS
 from graytrace.engines.suites import (
     ants_version,
@@ -16,8 +15,9 @@ from graytrace.engines.suites import (
     version_key,
 )
 from graytrace.errors import ToolError
+from graytrace.workflow import containers
 
-PROJECT = Path(workflow.__file__).parents[2]
+PROJECT = Path(containers.__file__).parents[3]
 
 
 @pytest.fixture
@@ -103,7 +103,7 @@ def study(*, methods=(), runs=True, main=True, **engines):
 def test_a_missing_tool_is_found_with_what_to_install_and_which_container_to_use(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit) as caught:
-        workflow.choose_stages(*study(skull_strip="fsl"))
+        containers.choose_stages(*study(skull_strip="fsl"))
     assert "engines.skull_strip: fsl: bet is not installed" in str(caught.value)
     assert "install FSL" in str(caught.value)
     assert "containers/fsl.sif" in str(caught.value)
@@ -112,7 +112,7 @@ def test_a_missing_tool_is_found_with_what_to_install_and_which_container_to_use
 @pytest.mark.parametrize("where", [{"runs": False}, {"main": False}])
 def test_only_the_process_that_plans_looks_for_tools(tmp_path, monkeypatch, where):
     monkeypatch.setenv("PATH", str(tmp_path))
-    stages = workflow.choose_stages(*study(skull_strip="fsl", **where))
+    stages = containers.choose_stages(*study(skull_strip="fsl", **where))
     assert [stage.engine for stage in stages] == ["fsl", "embedded", "embedded"]
     assert stages[0].options == '{"bet_fraction": 0.3}'
     assert stages[0].container.endswith("fsl.sif")
@@ -122,34 +122,34 @@ def test_only_the_process_that_plans_looks_for_tools(tmp_path, monkeypatch, wher
 def test_containers_without_apptainer_are_refused_with_a_way_out(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(SystemExit, match=r"Apptainer is not on PATH\. .* --profile profiles/installed"):
-        workflow.choose_stages(*study(methods=["apptainer"]))
-    assert workflow.choose_stages(*study(methods=["env-modules"]))
+        containers.choose_stages(*study(methods=["apptainer"]))
+    assert containers.choose_stages(*study(methods=["env-modules"]))
 
 
 def test_with_containers_the_image_is_looked_for_not_the_tool(program, tmp_path, monkeypatch):
     program("apptainer")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(workflow, "container_image", lambda suite: str(tmp_path / f"{suite}.sif"))
+    monkeypatch.setattr(containers, "container_image", lambda suite: str(tmp_path / f"{suite}.sif"))
     (tmp_path / "embedded.sif").touch()
     config, run = study(methods=["apptainer"], change="fsl")
     with pytest.raises(SystemExit, match=r"fsl runs in the image .*fsl\.sif, which is not there\. Build it: apptainer"):
-        workflow.choose_stages(config, run)
+        containers.choose_stages(config, run)
     (tmp_path / "fsl.sif").touch()
-    assert workflow.choose_stages(config, run)[2].engine == "fsl"
+    assert containers.choose_stages(config, run)[2].engine == "fsl"
 
 
 def test_a_suite_without_an_image_is_refused_with_containers(program, tmp_path, monkeypatch):
     program("apptainer")
     monkeypatch.setenv("PATH", str(tmp_path))
-    monkeypatch.setattr(workflow, "container_image", lambda suite: str(tmp_path / f"{suite}.sif"))
+    monkeypatch.setattr(containers, "container_image", lambda suite: str(tmp_path / f"{suite}.sif"))
     (tmp_path / "embedded.sif").touch()
     config, run = study(methods=["apptainer"], segmentation="spm")
     with pytest.raises(SystemExit, match="spm has no image"):
-        workflow.choose_stages(config, run)
+        containers.choose_stages(config, run)
 
 
 def test_every_suite_has_an_image_with_a_licence():
-    images = workflow._images()
+    images = containers._images()
     used = {engine.suite for task in TASKS.values() for engine in task.engines.values()}
     assert set(images) == used
     for suite, image in images.items():
@@ -159,6 +159,6 @@ def test_every_suite_has_an_image_with_a_licence():
 
 
 def test_memory_is_the_rules_own_unless_the_engine_says_more():
-    stages = workflow.choose_stages(*study(main=False, segmentation="freesurfer"))
+    stages = containers.choose_stages(*study(main=False, segmentation="freesurfer"))
     assert stages[0].mem_mb(2200) == 2200
     assert stages[1].mem_mb(2200) == 16000

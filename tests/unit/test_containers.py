@@ -7,7 +7,7 @@ import pytest
 import yaml
 
 import graytrace
-from graytrace.workflow import job_environment
+from graytrace.workflow.opening import job_environment
 
 ROOT = Path(graytrace.__file__).parents[2]
 CONTAINERS = ROOT / "containers"

@@ -4,7 +4,7 @@ import importlib.util
 import re
 from pathlib import Path
 
-from graytrace.study.assessment import list_metrics
+from graytrace.results.limits import list_metrics
 
 PROJECT = Path(__file__).resolve().parents[2]
 DOCS = PROJECT / "docs"

@@ -1,8 +1,9 @@
 import pytest
 
 from graytrace.errors import PipelineError
-from graytrace.provenance import file_sha256
-from graytrace.records import Flag, Output, Reason, Record, read_record, record_path, write_record
+from graytrace.files import file_sha256
+from graytrace.findings import Flag, Reason
+from graytrace.records import Output, Record, read_record, record_path, write_record
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@ from types import SimpleNamespace
 import pytest
 from snakemake.settings.types import MaxJobsPerTimespan, SchedulingSettings
 
-from graytrace.workflow import lift_start_limit
+from graytrace.workflow.opening import lift_start_limit
 
 
 @pytest.mark.parametrize(("asked", "stays"), [("100/1s", False), ("5/1m", True), ("100/1m", True)])

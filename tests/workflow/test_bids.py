@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from graytrace.study.derivative import write_derivative
+from graytrace.results.derivative import write_derivative
 
 VALIDATOR = Path(sys.executable).with_name("bids-validator-deno")
 

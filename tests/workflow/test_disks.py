@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from graytrace.provenance import file_sha256
+from graytrace.files import file_sha256
 
 
 @contextmanager

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from graytrace.cli import main
-from graytrace.study.tables import columns
+from graytrace.tables import columns
 
 GOOD = ("sub-P01", "sub-P02")
 # 2 mm voxels are twice as wide as a sulcus: the bars of 1 mm scans are held by the benchmark, this is a sound result

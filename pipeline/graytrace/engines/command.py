@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, Self
 
 from graytrace.engines.environment import OUTPUT_TYPE, QUIET, tool_environment
+from graytrace.engines.processes import end_children
 from graytrace.engines.suites import find_command
 from graytrace.errors import PipelineError, ToolError
-from graytrace.job_process import end_children
 
 # nipype reads some variables when an interface is made, before it starts a process
 os.environ.update({**QUIET, **OUTPUT_TYPE})

@@ -71,7 +71,7 @@ class Task:
 
 _TIME = ("time_limit_hours",)
 _NO_MIDWAY = ("baseline_midway", "followup_midway", "change_map")
-_WEIGHTS = ("graytrace/engines/weights/structures.onnx",)
+_WEIGHTS = ("graytrace/engines/embedded/weights/structures.onnx",)
 TASKS: Mapping[str, Task] = {
     "skull_strip": Task(
         images={"brain_mask": "mask", "intracranial_mask": "mask"},
@@ -159,7 +159,7 @@ TASKS: Mapping[str, Task] = {
         engines={
             EMBEDDED: Engine("graytrace.engines.embedded.change:MeasureChange"),
             "difference": Engine(
-                "graytrace.engines.difference:DifferenceChange",
+                "graytrace.engines.embedded.difference:DifferenceChange",
                 without=_NO_MIDWAY,
             ),
             "fsl": Engine(
@@ -238,6 +238,6 @@ def stage_options(stage: str, name: str, sections: Mapping[str, Mapping[str, Any
 
 
 def code_behind(task: str, name: str) -> tuple[str, ...]:
-    """Module and data files that a task's result comes from, for `graytrace.provenance.code_fingerprint`."""
+    """Module and data files that a task's result comes from, for `graytrace.workflow.fingerprint.code_fingerprint`."""
     files = TASKS[task].data_files if name == EMBEDDED else ()
     return engine_of(task, name).interface.partition(":")[0], *files

@@ -14,7 +14,7 @@ from graytrace.engines.outputs import check_image
 from graytrace.engines.registry import EMBEDDED, Engine, Task
 from graytrace.engines.suites import require_programs
 from graytrace.errors import ToolError
-from graytrace.provenance import package_versions
+from graytrace.versions import package_versions
 
 
 @dataclass(frozen=True)

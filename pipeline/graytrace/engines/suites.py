@@ -16,7 +16,7 @@ from pathlib import Path
 
 from graytrace.engines.environment import QUIET
 from graytrace.errors import ToolError
-from graytrace.provenance import package_version
+from graytrace.versions import package_version
 
 _VERSION = re.compile(r"\d+(?:\.\d+)+")
 _SHEBANG_BYTES = 512

@@ -14,8 +14,8 @@ import nibabel as nib
 import numpy as np
 
 from graytrace.errors import ImageError
+from graytrace.findings import Flag
 from graytrace.images.grids import corner_distance_mm, orientation, voxel_sizes_mm, voxel_volume_mm3
-from graytrace.records import Flag
 
 # Single precision, and the qform is a quaternion: corners of real scans differ by up to 0.05 mm.
 ROUNDING_MM = 0.1

@@ -14,9 +14,9 @@ import nibabel as nib
 import numpy as np
 
 from graytrace.errors import ImageError
+from graytrace.findings import Flag
 from graytrace.images.grids import Volume, describe_grid, is_same_grid, orientation, voxel_sizes_mm, voxel_volume_mm3
 from graytrace.images.headers import choose_affine
-from graytrace.records import Flag
 
 MAX_VOXELS = 2**28  # a 0.5 mm head has half of that
 MAX_SIDE = 2048

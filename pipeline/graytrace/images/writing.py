@@ -7,8 +7,8 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from graytrace.files import whole_file
 from graytrace.images.grids import Volume
-from graytrace.provenance import whole_file
 
 _SCANNER = 1
 

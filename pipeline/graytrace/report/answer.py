@@ -11,7 +11,7 @@ import numpy as np
 from graytrace.report.content import Row, Study, half_interval, number
 from graytrace.statistics.association import mean_interval
 from graytrace.statistics.power import detectable_correlation
-from graytrace.study.tables import MISSING
+from graytrace.tables import MISSING
 
 _CLEAR_P = 0.05
 _NAMED = 6

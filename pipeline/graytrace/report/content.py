@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graytrace.study.assessment import Metric, list_metrics
+from graytrace.results.limits import Metric, list_metrics
 from graytrace.study.protocol import DIFFERENCES
-from graytrace.study.tables import MISSING
+from graytrace.tables import MISSING
 
 Row = Mapping[str, str]
 STATUSES = ("failed", "flagged", "missing", "excluded", "ok")

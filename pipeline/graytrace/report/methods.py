@@ -15,7 +15,7 @@ import yaml
 from graytrace.records import Record
 from graytrace.report.content import Study, number
 from graytrace.statistics.association import RESAMPLES
-from graytrace.study.tables import MISSING
+from graytrace.tables import MISSING
 
 _DATA = Path(__file__).with_suffix(".yaml")
 

@@ -18,9 +18,10 @@ from graytrace.report import answer, content, plots
 from graytrace.report.content import Card, Study, number
 from graytrace.report.figures import COLUMNS, MAP_LIMIT_PERCENT, PANEL_PIXELS
 from graytrace.report.methods import Methods, list_versions
+from graytrace.results.limits import list_metrics
+from graytrace.schemas import load_schema
 from graytrace.statistics.association import Estimate
-from graytrace.study.assessment import list_metrics
-from graytrace.study.tables import MISSING, load_schema
+from graytrace.tables import MISSING
 
 EMBEDDED_BYTES = 14_300_000  # of pictures, which grow by a third on the page: below 20 MB with all the rest
 SMALL_STUDY = 30

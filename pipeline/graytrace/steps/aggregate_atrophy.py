@@ -8,13 +8,14 @@ from pathlib import Path
 from typing import Any
 
 from graytrace import __version__
-from graytrace.provenance import file_sha256, package_versions, write_json
-from graytrace.steps.scan_table import add_config_argument, config_of
+from graytrace.files import file_sha256, write_json
+from graytrace.results.collection import Results, collect_results
+from graytrace.results.derivative import write_derivative
+from graytrace.steps.arguments import add_config_argument, config_of
 from graytrace.study.config import Config
-from graytrace.study.derivative import write_derivative
 from graytrace.study.plan import plan_study
-from graytrace.study.results import Results, collect_results
-from graytrace.study.tables import write_table
+from graytrace.tables import write_table
+from graytrace.versions import package_versions
 
 TABLES = ("quality", "volumes", "atrophy")
 _PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK", "nipype", "onnxruntime", "numba", "pandas", "snakemake")

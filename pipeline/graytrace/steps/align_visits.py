@@ -8,8 +8,11 @@ from pathlib import Path
 import numpy as np
 
 from graytrace.engines.registry import EMBEDDED
-from graytrace.records import Flag, Record
-from graytrace.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform, run_stage
+from graytrace.findings import Flag
+from graytrace.records import Record
+from graytrace.steps.arguments import add_pair_arguments
+from graytrace.steps.job import Job, job_of
+from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 
 VISITS = ("baseline", "followup")
 _MASK = "intracranial_mask"

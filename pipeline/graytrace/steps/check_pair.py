@@ -15,7 +15,9 @@ from graytrace.images.reading import read_mask, read_volume
 from graytrace.records import Record
 from graytrace.report.figures import PANEL_PIXELS, Slice, draw_change, draw_planes
 from graytrace.steps.align_visits import VISITS
-from graytrace.steps.recording import Job, Outcome, Upstream, add_pair_arguments, job_of, perform
+from graytrace.steps.arguments import add_pair_arguments
+from graytrace.steps.job import Job, job_of
+from graytrace.steps.record import Outcome, Upstream, perform
 
 _UPSTREAM = (
     *(f"{visit}_{step}" for visit in VISITS for step in ("skull_strip", "image", "gray_matter_volume", "check_scan")),

@@ -12,7 +12,9 @@ from graytrace.algorithms import quality
 from graytrace.images.grids import voxel_sizes_mm
 from graytrace.images.reading import read_mask, read_scan, read_volume
 from graytrace.report.figures import draw_borders
-from graytrace.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, perform
+from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.job import job_of
+from graytrace.steps.record import Outcome, Upstream, perform
 
 _UPSTREAM = ("inspect", "skull_strip", "image", "segment_tissue", "gray_matter_volume")
 _MARGIN_VOXELS = 2

@@ -6,7 +6,9 @@ import argparse
 from pathlib import Path
 
 from graytrace.engines.registry import EMBEDDED
-from graytrace.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, open_inspected, perform, run_stage
+from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.job import job_of
+from graytrace.steps.record import Outcome, Upstream, open_inspected, perform, run_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -5,9 +5,9 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-from graytrace.steps.scan_table import add_config_argument, config_of
-from graytrace.study.tables import read_rows, write_table
-from graytrace.study.trial import analyze_trial
+from graytrace.results.trial import analyze_trial
+from graytrace.steps.arguments import add_config_argument, config_of
+from graytrace.tables import read_rows, write_table
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -10,10 +10,12 @@ from pathlib import Path
 from graytrace.algorithms.volumes import tissue_volume_ml
 from graytrace.engines.registry import EMBEDDED
 from graytrace.errors import PipelineError
+from graytrace.files import file_sha256
+from graytrace.findings import Flag
 from graytrace.images.reading import read_mask
-from graytrace.provenance import file_sha256
-from graytrace.records import Flag
-from graytrace.steps.recording import Job, Outcome, Upstream, add_scan_arguments, job_of, perform, run_stage
+from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.job import Job, job_of
+from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -6,9 +6,11 @@ import argparse
 from pathlib import Path
 
 from graytrace.algorithms.volumes import tissue_volume_ml
+from graytrace.findings import Flag
 from graytrace.images.reading import read_mask, read_volume
-from graytrace.records import Flag
-from graytrace.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, perform
+from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.job import job_of
+from graytrace.steps.record import Outcome, Upstream, perform
 from graytrace.steps.segment_tissue import FRACTIONS
 
 # adult heads, healthy to severely atrophied; outside, the mask is more likely wrong than the head unusual

@@ -5,9 +5,12 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from graytrace.files import file_sha256
 from graytrace.images.reading import read_scan
-from graytrace.provenance import file_sha256, package_versions
-from graytrace.steps.recording import Outcome, Upstream, add_scan_arguments, job_of, perform
+from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.job import job_of
+from graytrace.steps.record import Outcome, Upstream, perform
+from graytrace.versions import package_versions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -7,18 +7,12 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from graytrace.provenance import write_json
-from graytrace.records import Flag
+from graytrace.files import write_json
+from graytrace.findings import Flag
 from graytrace.steps.align_visits import VISITS, visit_digests, visit_inputs
-from graytrace.steps.recording import (
-    Outcome,
-    Upstream,
-    add_engine_arguments,
-    add_pair_arguments,
-    job_of,
-    perform,
-    run_stage,
-)
+from graytrace.steps.arguments import add_engine_arguments, add_pair_arguments
+from graytrace.steps.job import job_of
+from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 from graytrace.steps.segment_tissue import FRACTIONS
 
 _UPSTREAM = (

@@ -8,15 +8,15 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graytrace.errors import PipelineError
-from graytrace.provenance import write_text
+from graytrace.files import write_text
 from graytrace.records import Record, read_record
 from graytrace.report.content import Study
 from graytrace.report.methods import write_methods
 from graytrace.report.page import render_page, write_gallery
-from graytrace.steps.scan_table import add_config_argument, config_of
+from graytrace.steps.arguments import add_config_argument, config_of
 from graytrace.study.config import Config
 from graytrace.study.questions import read_predictors
-from graytrace.study.tables import read_rows
+from graytrace.tables import read_rows
 
 _TABLES = ("atrophy", "volumes", "quality", "dose_response")
 

@@ -3,22 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import json
 
-from graytrace.provenance import write_json, write_text
-from graytrace.study.config import Config, load_config
+from graytrace.files import write_json, write_text
+from graytrace.steps.arguments import add_config_argument, config_of
 from graytrace.study.plan import plan_study
-from graytrace.study.tables import sidecar
-
-
-def add_config_argument(parser: argparse.ArgumentParser) -> None:
-    """The study's configuration, as one argument."""
-    parser.add_argument("--config", required=True, help="the study's checked configuration, as JSON")
-
-
-def config_of(args: argparse.Namespace) -> Config:
-    """The configuration that a step was given."""
-    return load_config(json.loads(args.config))
+from graytrace.tables import sidecar
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

@@ -9,19 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from graytrace.findings import Flag
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_volume
 from graytrace.images.writing import write_mask
-from graytrace.records import Flag
-from graytrace.steps.recording import (
-    Outcome,
-    Upstream,
-    add_engine_arguments,
-    add_scan_arguments,
-    job_of,
-    perform,
-    run_stage,
-)
+from graytrace.steps.arguments import add_engine_arguments, add_scan_arguments
+from graytrace.steps.job import job_of
+from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 
 _SUSPECTED_ML = 0.1
 # in the order of BIDS' standard labels: 1 gray matter, 2 white matter, 3 CSF

@@ -7,18 +7,11 @@ from pathlib import Path
 
 import numpy as np
 
+from graytrace.findings import Flag
 from graytrace.images.reading import read_mask
-from graytrace.records import Flag
-from graytrace.steps.recording import (
-    Outcome,
-    Upstream,
-    add_engine_arguments,
-    add_scan_arguments,
-    job_of,
-    open_inspected,
-    perform,
-    run_stage,
-)
+from graytrace.steps.arguments import add_engine_arguments, add_scan_arguments
+from graytrace.steps.job import job_of
+from graytrace.steps.record import Outcome, Upstream, open_inspected, perform, run_stage
 
 _SUFFIXES = {"brain_mask": "desc-brain_mask", "intracranial_mask": "desc-intracranial_mask"}
 

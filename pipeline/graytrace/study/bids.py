@@ -10,11 +10,11 @@ from datetime import date
 from pathlib import Path
 
 from graytrace.errors import ScanTableError
-from graytrace.records import Flag, Reason
+from graytrace.findings import Flag, Reason
 from graytrace.study.dates import parse_date
 from graytrace.study.protocol import NOTHING_SAID, read_sidecar
 from graytrace.study.sources import SCAN_ENDINGS, ScanFile, Visit, VisitDates, choose_day
-from graytrace.study.tables import TableRow, read_rows
+from graytrace.tables import TableRow, read_rows
 
 LABEL = re.compile(r"[A-Za-z0-9+]+")
 # what a tool wrote into anat/ by mistake is no scan

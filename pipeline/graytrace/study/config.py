@@ -15,8 +15,8 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from graytrace.errors import ConfigError
+from graytrace.schemas import SCHEMAS
 
-SCHEMAS = Path(__file__).resolve().parent.parent / "schemas"
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
 _MAX_MESSAGE = 300

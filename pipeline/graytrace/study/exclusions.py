@@ -7,9 +7,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from graytrace.errors import ScanTableError
-from graytrace.records import Reason
+from graytrace.findings import Reason
 from graytrace.study.dates import parse_date
-from graytrace.study.tables import TableRow, read_rows
+from graytrace.tables import TableRow, read_rows
 
 COLUMNS = ("participant_id", "visit", "reason", "who", "when")
 REASONS = {

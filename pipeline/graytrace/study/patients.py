@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from graytrace.records import Flag, Reason
+from graytrace.findings import Flag, Reason
 from graytrace.study.bids import LABEL
 from graytrace.study.config import Config, Window
 from graytrace.study.dates import interval_days, interval_months

@@ -9,17 +9,18 @@ from pathlib import Path
 from typing import Any
 
 from graytrace.errors import ConfigError, ScanTableError
-from graytrace.provenance import text_sha256
+from graytrace.files import text_sha256
+from graytrace.findings import STATUSES
 from graytrace.records import record_path
 from graytrace.study.bids import BidsSource
 from graytrace.study.config import Config
 from graytrace.study.exclusions import Exclusions, read_exclusions
 from graytrace.study.patients import plan_patient
-from graytrace.study.planned import PAIR_STEPS, SCAN_STEPS, STATUSES, Patient, PlannedPair, PlannedScan
+from graytrace.study.planned import PAIR_STEPS, SCAN_STEPS, Patient, PlannedPair, PlannedScan
 from graytrace.study.protocol import PROTOCOL_COLUMNS
 from graytrace.study.scan_list import ScanListSource
 from graytrace.study.sources import Source, read_dates
-from graytrace.study.tables import format_table
+from graytrace.tables import format_table
 
 
 class Plan:

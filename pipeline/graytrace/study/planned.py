@@ -6,13 +6,12 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from graytrace.records import Flag, Reason
+from graytrace.findings import Flag, Reason
 from graytrace.study.dates import interval_years
 from graytrace.study.protocol import UNKNOWN, Protocol
 
 SCAN_STEPS = ("inspect", "skull_strip", "correct_bias", "fill_lesions", "segment_tissue", "gray_matter_volume")
 PAIR_STEPS = ("align_visits", "measure_change")
-STATUSES = ("ok", "flagged", "excluded", "missing", "failed")
 
 
 @dataclass(frozen=True)

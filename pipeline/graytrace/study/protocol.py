@@ -10,7 +10,7 @@ from datetime import date
 from pathlib import Path
 from typing import Any
 
-from graytrace.records import Flag
+from graytrace.findings import Flag
 from graytrace.study.dates import parse_scanner_date
 
 MAX_SIDECAR_BYTES = 1 << 20

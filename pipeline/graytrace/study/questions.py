@@ -12,7 +12,7 @@ from pathlib import Path
 
 from graytrace.errors import ConfigError
 from graytrace.study.config import Config
-from graytrace.study.tables import MISSING, read_rows
+from graytrace.tables import MISSING, read_rows
 
 _MISSING = frozenset({"", MISSING, "NA", "nan", "NaN"})
 

@@ -8,12 +8,12 @@ from datetime import date
 from pathlib import Path
 
 from graytrace.errors import ScanTableError
-from graytrace.records import Flag, Reason
+from graytrace.findings import Flag, Reason
 from graytrace.study.bids import LABEL
 from graytrace.study.dates import parse_date
 from graytrace.study.protocol import read_sidecar
 from graytrace.study.sources import SCAN_ENDINGS, ScanFile, Visit, VisitDates, choose_day
-from graytrace.study.tables import TableRow, read_rows
+from graytrace.tables import TableRow, read_rows
 
 COLUMNS = ("participant_id", "visit", "date", "t1w", "flair", "lesion_mask")
 REQUIRED = ("participant_id", "visit", "t1w")

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import Protocol
 
 from graytrace.errors import ScanTableError
-from graytrace.records import Flag, Reason
+from graytrace.findings import Flag, Reason
 from graytrace.study.dates import parse_date
 from graytrace.study.protocol import NOTHING_SAID, Sidecar
-from graytrace.study.tables import read_rows
+from graytrace.tables import read_rows
 
 SCAN_ENDINGS = (".nii.gz", ".nii")
 CHOICE_RULE = (

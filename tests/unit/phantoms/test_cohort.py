@@ -7,8 +7,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
+from graytrace.commands.phantom import add_arguments, run
 from graytrace.phantoms.cohort import TRUTH_COLUMNS, PhantomPatient, draw_patients, write_cohort
-from graytrace.phantoms.command import add_arguments, run
 
 STORED_FRACTION_TOLERANCE = 1e-3  # 255 steps a voxel, averaged over the brain
 

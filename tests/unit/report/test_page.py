@@ -11,8 +11,8 @@ from graytrace.report.answer import write_answer, write_certainty, write_changes
 from graytrace.report.content import Study, make_cards, split_sentences, typeset
 from graytrace.report.methods import write_methods
 from graytrace.report.page import render_page
-from graytrace.study.config import SCHEMAS
-from graytrace.study.tables import columns
+from graytrace.schemas import SCHEMAS
+from graytrace.tables import columns
 
 MAX_BYTES_OF_500 = 12_000_000
 

@@ -1,7 +1,7 @@
 import pytest
 import yaml
 
-from graytrace.study.config import SCHEMAS
+from graytrace.schemas import SCHEMAS
 
 
 @pytest.fixture

@@ -21,7 +21,7 @@ from graytrace.study.exclusions import read_exclusions
 from graytrace.study.protocol import read_sidecar
 from graytrace.study.scan_list import ScanListSource
 from graytrace.study.sources import read_dates
-from graytrace.study.tables import read_rows
+from graytrace.tables import read_rows
 
 INPUTS = 200
 fuzzed = settings(max_examples=INPUTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])

@@ -1,7 +1,7 @@
 import pytest
 
 from graytrace.errors import ScanTableError
-from graytrace.records import Reason
+from graytrace.findings import Reason
 from graytrace.study.config import load_config
 from graytrace.study.exclusions import REASONS
 from graytrace.study.plan import plan_study
@@ -102,7 +102,7 @@ def test_a_table_without_who_is_refused(plan, tmp_path, content):
 
 
 def test_every_reason_is_listed_in_the_documentation():
-    from graytrace.study.config import SCHEMAS  # noqa: PLC0415 - only to find the project
+    from graytrace.schemas import SCHEMAS  # noqa: PLC0415 - only to find the project
 
     page = (SCHEMAS.parents[2] / "docs" / "excluding.md").read_text()
     assert [f"| `{code}` | {meaning} |" in page for code, meaning in REASONS.items()] == [True] * len(REASONS)

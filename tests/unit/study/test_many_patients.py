@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from graytrace import __version__
-from graytrace.freshness import code_of_steps
+from graytrace.results.collection import collect_results
 from graytrace.study.config import load_config, read_config
 from graytrace.study.plan import plan_study
-from graytrace.study.results import collect_results
+from graytrace.workflow.freshness import code_of_steps
 
 ROOT = Path(__file__).resolve().parents[3]
 FEW, MANY = 5, 30

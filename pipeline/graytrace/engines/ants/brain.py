@@ -10,13 +10,8 @@ from nipype.interfaces import ants
 from nipype.interfaces.base import File, isdefined
 
 from graytrace.engines.outputs import check_image
-from graytrace.engines.stages import (
-    SkullStripOutputSpec,
-    ToolInterface,
-    ToolSkullStripInputSpec,
-    image_ending,
-    one_file,
-)
+from graytrace.engines.stages import SkullStripOutputSpec, ToolSkullStripInputSpec
+from graytrace.engines.tool import ToolInterface, image_ending, one_file
 from graytrace.errors import ToolError
 
 _SCRIPT = "antsBrainExtraction.sh"

@@ -10,7 +10,8 @@ import numpy as np
 from nipype.interfaces import ants
 
 from graytrace.engines.outputs import check_image
-from graytrace.engines.stages import SegmentationOutputSpec, ToolInterface, ToolSegmentationInputSpec, one_file
+from graytrace.engines.stages import SegmentationOutputSpec, ToolSegmentationInputSpec
+from graytrace.engines.tool import ToolInterface, one_file
 from graytrace.errors import ImageError, ToolError
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_mask, read_volume

@@ -8,7 +8,8 @@ from typing import Any
 from nipype.interfaces.base import CommandLine, CommandLineInputSpec, File, TraitedSpec, traits
 
 from graytrace.engines.outputs import check_image
-from graytrace.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
+from graytrace.engines.stages import SkullStripOutputSpec, ToolSkullStripInputSpec
+from graytrace.engines.tool import ToolInterface, one_file
 
 
 class DeepbetInputSpec(CommandLineInputSpec):

@@ -8,7 +8,7 @@ from typing import Any
 from nipype.interfaces.base import BaseInterfaceInputSpec, File
 
 from graytrace.algorithms.midway import Visit, align_visits
-from graytrace.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
+from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
 from graytrace.images.reading import read_mask, read_volume
 
 
@@ -28,7 +28,7 @@ def read_visit(inputs: Any, name: str) -> Visit:
     return Visit(scan.data, scan.voxel_to_ras, intracranial.data)
 
 
-class AlignVisits(EmbeddedInterface):
+class AlignVisits(EngineInterface):
     """Find the similarity transform between two visits and its two halves; only numbers come out."""
 
     input_spec = VisitsInputSpec

@@ -8,7 +8,7 @@ from typing import Any
 from nipype.interfaces.base import BaseInterfaceInputSpec, File
 
 from graytrace.algorithms.bias import correct_bias
-from graytrace.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
+from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_mask, read_volume
 from graytrace.images.writing import write_volume
@@ -27,7 +27,7 @@ class CorrectBiasOutputSpec(MeasuresOutputSpec):
     out_file = File(exists=True, desc="scan divided by its bias field")
 
 
-class CorrectBias(EmbeddedInterface):
+class CorrectBias(EngineInterface):
     """Estimate the bias field within the brain (N4) and divide by it."""
 
     input_spec = CorrectBiasInputSpec

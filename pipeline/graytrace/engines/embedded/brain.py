@@ -6,15 +6,15 @@ from pathlib import Path
 from typing import Any
 
 from graytrace.algorithms.brain_extraction import extract_brain
-from graytrace.engines.embedded.interface import EmbeddedInterface
-from graytrace.engines.network import load_network
+from graytrace.engines.embedded.network import load_network
+from graytrace.engines.interface import EngineInterface
 from graytrace.engines.stages import SkullStripInputSpec, SkullStripOutputSpec
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_volume
 from graytrace.images.writing import write_mask
 
 
-class ExtractBrain(EmbeddedInterface):
+class ExtractBrain(EngineInterface):
     """Find the brain with a small network and the scan's own intensities."""
 
     input_spec = SkullStripInputSpec

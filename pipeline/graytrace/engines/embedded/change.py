@@ -13,7 +13,7 @@ from nipype.interfaces.base import File, isdefined, traits
 from graytrace.algorithms.change import ChangeMeasure, VisitTissue, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
-from graytrace.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
+from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
 from graytrace.errors import ToolError
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_volume
@@ -53,7 +53,7 @@ class MeasureChangeOutputSpec(MeasuresOutputSpec):
     change_map = File(exists=True, desc="local change of volume in midway space, percent of the first visit")
 
 
-class MeasureChange(EmbeddedInterface):
+class MeasureChange(EngineInterface):
     """Register the visits in midway space and measure what the tissues lost."""
 
     input_spec = MeasureChangeInputSpec

@@ -10,8 +10,8 @@ from nipype.interfaces.base import BaseInterfaceInputSpec, File
 from graytrace.algorithms.lesion_detection import bring_flair, find_lesions
 from graytrace.algorithms.lesions import fill_lesions
 from graytrace.algorithms.structures import label_structures
-from graytrace.engines.embedded.interface import EmbeddedInterface, MeasuresOutputSpec
-from graytrace.engines.network import load_network
+from graytrace.engines.embedded.network import load_network
+from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_mask, read_scan, read_volume
 from graytrace.images.writing import write_mask, write_volume
@@ -36,7 +36,7 @@ class FindLesionsOutputSpec(MeasuresOutputSpec):
     lesion_mask = File(exists=True, desc="white-matter lesions on the scan's grid; 0 and 1")
 
 
-class FindLesions(EmbeddedInterface):
+class FindLesions(EngineInterface):
     """Find what is brighter on FLAIR than normal tissue, in white matter."""
 
     input_spec = FindLesionsInputSpec
@@ -66,7 +66,7 @@ class FillLesionsOutputSpec(MeasuresOutputSpec):
     out_file = File(exists=True, desc="scan in which lesions look like the white matter around them")
 
 
-class FillLesions(EmbeddedInterface):
+class FillLesions(EngineInterface):
     """Replace lesions by what normal white matter around them looks like."""
 
     input_spec = FillLesionsInputSpec

@@ -11,8 +11,8 @@ from graytrace.algorithms.lesion_detection import find_gray_islands
 from graytrace.algorithms.structures import label_structures
 from graytrace.algorithms.tissue import segment_tissue
 from graytrace.algorithms.volumes import tissue_volume_ml
-from graytrace.engines.embedded.interface import EmbeddedInterface
-from graytrace.engines.network import load_network
+from graytrace.engines.embedded.network import load_network
+from graytrace.engines.interface import EngineInterface
 from graytrace.engines.stages import SegmentationInputSpec, SegmentationOutputSpec
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_mask, read_volume
@@ -26,7 +26,7 @@ _TRAITS = {
 }
 
 
-class SegmentTissue(EmbeddedInterface):
+class SegmentTissue(EngineInterface):
     """Fit a mixture of tissues with partial volume."""
 
     input_spec = SegmentationInputSpec

@@ -24,10 +24,9 @@ from graytrace.engines.stages import (
     MeasuresOutputSpec,
     SegmentationOutputSpec,
     ToolChangeInputSpec,
-    ToolInterface,
     ToolSegmentationInputSpec,
-    one_file,
 )
+from graytrace.engines.tool import ToolInterface, one_file
 from graytrace.errors import ImageError, ToolError
 from graytrace.images.freesurfer import read_mgh
 from graytrace.images.grids import Volume

@@ -15,7 +15,8 @@ from graytrace.algorithms.resampling import resample
 from graytrace.engines.freesurfer.structures import MAPS, TISSUE_OF_LABEL
 from graytrace.engines.freesurfer.synthstrip import set_subjects_dir
 from graytrace.engines.outputs import check_volume, read_report
-from graytrace.engines.stages import SegmentationOutputSpec, ToolInterface, ToolSegmentationInputSpec, one_file
+from graytrace.engines.stages import SegmentationOutputSpec, ToolSegmentationInputSpec
+from graytrace.engines.tool import ToolInterface, one_file
 from graytrace.errors import ImageError, ToolError
 from graytrace.images.channels import read_channels
 from graytrace.images.grids import Volume, describe_grid, is_same_grid

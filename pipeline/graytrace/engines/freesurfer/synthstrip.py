@@ -10,7 +10,8 @@ from nipype.interfaces.base import File, TraitedSpec, traits
 from nipype.interfaces.freesurfer.base import FSCommand, FSTraitedSpec
 
 from graytrace.engines.outputs import check_image
-from graytrace.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
+from graytrace.engines.stages import SkullStripOutputSpec, ToolSkullStripInputSpec
+from graytrace.engines.tool import ToolInterface, one_file
 from graytrace.images.grids import Volume
 
 

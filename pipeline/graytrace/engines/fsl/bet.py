@@ -10,7 +10,8 @@ from nipype.interfaces.base import CommandLine, traits
 
 from graytrace.engines.fsl.scripts import check_script, copy_scan
 from graytrace.engines.outputs import check_image
-from graytrace.engines.stages import SkullStripOutputSpec, ToolInterface, ToolSkullStripInputSpec, one_file
+from graytrace.engines.stages import SkullStripOutputSpec, ToolSkullStripInputSpec
+from graytrace.engines.tool import ToolInterface, one_file
 
 
 class BET(fsl.BET):

@@ -11,7 +11,8 @@ import numpy as np
 from nipype.interfaces import fsl
 
 from graytrace.engines.outputs import check_image
-from graytrace.engines.stages import SegmentationOutputSpec, ToolInterface, ToolSegmentationInputSpec
+from graytrace.engines.stages import SegmentationOutputSpec, ToolSegmentationInputSpec
+from graytrace.engines.tool import ToolInterface
 from graytrace.errors import ToolError
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_mask, read_volume

@@ -7,7 +7,7 @@ import shutil
 from pathlib import Path
 from typing import Any
 
-from graytrace.engines.stages import image_ending
+from graytrace.engines.tool import image_ending
 from graytrace.errors import ToolError
 
 # dash: "bet: 1: dc: not found"; bash: "bet: line 12: dc: command not found", "bet: line 9: /opt/x: No such file …"

@@ -13,7 +13,8 @@ from nipype.interfaces.fsl.base import FSLCommand, FSLCommandInputSpec
 
 from graytrace.engines.fsl.scripts import check_script, copy_scan
 from graytrace.engines.outputs import read_report
-from graytrace.engines.stages import MeasuresOutputSpec, ToolChangeInputSpec, ToolInterface, one_file
+from graytrace.engines.stages import MeasuresOutputSpec, ToolChangeInputSpec
+from graytrace.engines.tool import ToolInterface, one_file
 from graytrace.errors import ToolError
 
 _NUMBER = r"([-+]?(?:\d+\.?\d*|\.\d+)(?:[eE][-+]?\d+)?)"

@@ -12,7 +12,8 @@ from nipype.interfaces.matlab import MatlabCommand, MatlabInputSpec
 
 from graytrace.engines.environment import tool_environment
 from graytrace.engines.outputs import check_image
-from graytrace.engines.stages import SegmentationOutputSpec, ToolInterface, ToolSegmentationInputSpec
+from graytrace.engines.stages import SegmentationOutputSpec, ToolSegmentationInputSpec
+from graytrace.engines.tool import ToolInterface
 from graytrace.errors import ToolError
 from graytrace.images.reading import read_volume
 from graytrace.images.writing import write_volume

@@ -1,0 +1,1 @@
+"""Sub-commands that are no rule of the workflow."""

@@ -1,0 +1,128 @@
+"""How many patients a trial needs, from the spread of a finished study and the error of its measurement."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from pathlib import Path
+
+import numpy as np
+
+from graytrace.errors import ConfigError
+from graytrace.statistics.power import (
+    Spread,
+    detectable_correlation,
+    detectable_difference,
+    detectable_slope,
+    patients_per_arm,
+    split_spread,
+)
+from graytrace.tables import MISSING, read_rows
+
+_CHANGE = "gm_change_percent_per_year"
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Arguments of this command."""
+    parser.add_argument("results", type=Path, help="the folder of a finished run, with atrophy.tsv")
+    parser.add_argument("--slower-percent", type=float, default=50.0, help="wanted effect: loss slower by so much (50)")
+    parser.add_argument("--effect-points", type=float, help="wanted effect in percentage points per year, instead")
+    parser.add_argument("--years", type=float, help="length of the planned trial (default: as in the study)")
+    parser.add_argument(
+        "--error-points", type=float, help="standard error of one measured change, where the table has none"
+    )
+    parser.add_argument("--power", type=float, default=0.8, help="how often the effect is to be found (0.8)")
+    parser.add_argument("--alpha", type=float, default=0.05, help="two-sided error rate (0.05)")
+    parser.add_argument("--doses", type=float, nargs="+", help="doses of the planned patients, one for each")
+
+
+def run(args: argparse.Namespace) -> None:
+    """Print the sample size per arm and what small trials can detect."""
+    _check(args)
+    changes, years, errors = _read(args.results / "atrophy.tsv", args.error_points)
+    length = args.years or float(np.median(years))
+    try:
+        spread = split_spread(changes, errors, years)
+    except ValueError as error:
+        raise ConfigError(f"{args.results}: {error}.") from error
+    sd = spread.observed(length)
+    if sd <= 0:
+        raise ConfigError(f"{args.results}: all patients have the same change; nothing can be planned from that.")
+    effect = args.effect_points or abs(float(changes.mean())) * args.slower_percent / 100
+    sys.stdout.write("\n".join([*_describe(changes, spread, sd, length), *_plan(args, effect, sd)]) + "\n")
+
+
+def _check(args: argparse.Namespace) -> None:
+    for name, value, low, high in (
+        ("--power", args.power, 0.0, 1.0),
+        ("--alpha", args.alpha, 0.0, 1.0),
+        ("--years", args.years, 0.0, 50.0),
+        ("--slower-percent", args.slower_percent, 0.0, 1000.0),
+        ("--error-points", args.error_points, 0.0, 100.0),
+    ):
+        if value is not None and not low < value < high:
+            raise ConfigError(f"{name}: expected a number between {low:g} and {high:g}, got {value:g}.")
+    if args.doses is not None and (len(args.doses) < 4 or len(set(args.doses)) < 2):
+        raise ConfigError("--doses: expected one for each of at least four patients, not all the same.")
+
+
+def _read(path: Path, error_points: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Changes per year, intervals and standard errors of measured patients; of several follow-ups the last."""
+    if not path.is_file():
+        raise ConfigError(f"There is no file {path}: name the folder of a finished run.")
+    rows = [row.cells for row in read_rows(path, required=["participant_id", _CHANGE, "interval_years"])]
+    known = {row["participant_id"]: row for row in rows if row[_CHANGE] != MISSING}
+    if not known:
+        raise ConfigError(f"{path}: nobody has a {_CHANGE}.")
+    if error_points is None and any(row.get("gm_change_se_points", MISSING) == MISSING for row in known.values()):
+        raise ConfigError(
+            f"{path} has no standard error of the change (gm_change_se_points) for everyone: give --error-points, for "
+            "example the error on phantoms like your scans in docs/validation.md."
+        )
+    table = [
+        (
+            float(row[_CHANGE]),
+            float(row["interval_years"]),
+            error_points if error_points is not None else float(row["gm_change_se_points"]),
+        )
+        for row in known.values()
+    ]
+    changes, years, errors = (np.array(column) for column in zip(*table, strict=True))
+    return changes, years, errors
+
+
+def _describe(changes: np.ndarray, spread: Spread, sd: float, length: float) -> list[str]:
+    parts = (
+        f"True change differs between patients by {spread.patients:.3f} points per year (SD), "
+        f"one measurement is off by {spread.error_points:.3f} points (SE)."
+    )
+    return [
+        f"Measured: {changes.size} patients, gray matter {changes.mean():+.3f} % per year on average.",
+        parts,
+        f"In a trial of {length:g} years that makes {sd:.3f} points per year (SD) in each arm.",
+    ]
+
+
+def _plan(args: argparse.Namespace, effect: float, sd: float) -> list[str]:
+    chance = {"alpha": args.alpha, "power": args.power}
+    needed = (
+        f"To find a difference of {effect:.3f} points per year between two arms with power {args.power:g} at two-sided "
+        f"alpha {args.alpha:g}: {patients_per_arm(effect, sd, **chance)} patients in each arm."
+    )
+    lines = [
+        needed,
+        f"Six against six find a difference of {detectable_difference(6, sd, **chance):.3f} points per year.",
+        f"Twelve patients over several doses find a correlation of {detectable_correlation(12, **chance):.2f}.",
+    ]
+    if args.doses:
+        slope = detectable_slope(np.array(args.doses), sd, **chance)
+        width = max(args.doses) - min(args.doses)
+        lines.append(
+            f"These {len(args.doses)} doses find a slope of {slope:.3g} points per year for each unit of dose, "
+            f"{slope * width:.3f} between the lowest and the highest."
+        )
+    lines.append(
+        "Assumes normal spread, no dropouts and this study's patients, scanners and engine; a pilot's own SD is "
+        "uncertain."
+    )
+    return lines

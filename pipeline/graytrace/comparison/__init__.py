@@ -1,1 +1,0 @@
-"""Several engines on the same patients, side by side."""

@@ -1,0 +1,273 @@
+"""The tables of results: a row for every planned patient and scan, whatever happened."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+from graytrace.errors import PipelineError
+from graytrace.findings import Flag, Reason
+from graytrace.records import read_record, record_path
+from graytrace.results.limits import add_flags
+from graytrace.study.plan import Plan
+from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
+from graytrace.findings import STATUSES
+from graytrace.tables import columns, read_rows
+
+_CHANGE_COLUMNS = (
+    "gm_change_percent",
+    "gm_change_se_points",
+    "cortical_gm_change_percent",
+    "deep_gm_change_percent",
+    "wm_change_percent",
+    "brain_change_percent",
+)
+_VOLUME_COLUMNS = ("gm_volume_ml", "wm_volume_ml", "csf_volume_ml", "brain_volume_ml", "icv_ml", "lesion_volume_ml")
+_SAME_VOXEL_MM = 0.01
+Row = dict[str, Any]
+
+
+@dataclass(frozen=True)
+class Measured:
+    """What became of a planned scan or pair.
+
+    Parameters
+    ----------
+    measures : mapping
+        Those of all steps together; empty unless the last step was reached.
+    messages : tuple of str
+        Flags and reason as sentences.
+    tool_versions : mapping
+        Tool to version, of all steps together.
+    """
+
+    status: str
+    reason: Reason | None
+    flags: tuple[Flag, ...]
+    measures: Mapping[str, Any]
+    tool_versions: Mapping[str, str] = field(default_factory=dict)
+
+    @property
+    def messages(self) -> str | None:
+        """Reason and flags as sentences."""
+        sentences = [self.reason.message] if self.reason else []
+        return " ".join([*sentences, *(flag.message for flag in self.flags)]) or None
+
+    @property
+    def flag_codes(self) -> str | None:
+        """Flags as words."""
+        return join_codes(flag.code for flag in self.flags)
+
+
+@dataclass(frozen=True)
+class Results:
+    """Rows of each table by its name, without ``.tsv``."""
+
+    atrophy: list[Row]
+    volumes: list[Row]
+    quality: list[Row]
+
+    def counts(self) -> dict[str, int]:
+        """How many rows of atrophy.tsv have each status."""
+        found = Counter(row["status"] for row in self.atrophy)
+        return {status: found[status] for status in STATUSES}
+
+
+def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, quality: Mapping[str, Any]) -> Results:
+    """Join the plan with the records of what was done.
+
+    Parameters
+    ----------
+    plan : Plan
+    engines : mapping
+        Stage to engine.
+    version : str
+        Of Graytrace, for each row.
+    quality : mapping
+        Section ``quality`` of the configuration: limits beyond which a number is flagged.
+    """
+    origin = {"engines": "; ".join(f"{stage}={engine}" for stage, engine in engines.items()), "version": version}
+    results = Results([], [], [])
+    for participant_id in plan.participants:
+        patient = plan.patient(participant_id)
+        scans = {planned.visit: measure_scan(plan.output_dir, planned) for planned in patient.scans}
+        for planned in patient.scans:
+            results.volumes.append({**_volume_row(planned, scans[planned.visit]), **origin})
+            results.quality.append(_quality_row(participant_id, planned.visit, "scan", scans[planned.visit]))
+        for pair in patient.pairs:
+            both = [scans[pair.baseline.visit], scans[pair.followup.visit]]
+            change = measure_pair(plan.output_dir, pair, both)
+            results.atrophy.append({**_atrophy_row(pair, both, change), **origin})
+            visits = f"{pair.baseline.visit}_{pair.followup.visit}"
+            results.quality.append(_quality_row(participant_id, visits, "pair", change))
+    add_flags(results.atrophy, results.volumes, results.quality, quality)
+    return results
+
+
+def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
+    """What became of a scan."""
+    if not scan.is_measured:
+        return Measured(scan.status, scan.reason, scan.flags, {})
+    visits = {"visit": scan.visit}
+    measured = _measured(output_dir, scan.participant_id, visits, scan.steps, scan.flags)
+    return _checked(measured, record_path(output_dir, scan.participant_id, visits, "check_scan"))
+
+
+def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured]) -> Measured:
+    """What became of a pair; its flags are its own, the scans have theirs."""
+    if not pair.is_measured:
+        return Measured(pair.status, pair.reason, pair.flags, {})
+    visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
+    change = _measured(output_dir, pair.participant_id, visits, PAIR_STEPS, pair.flags)
+    failed = next((scan for scan in scans if scan.status == "failed"), None)
+    if failed is not None and change.status != "failed":  # a change from before its scan broke counts no more
+        return Measured("failed", failed.reason, change.flags, {})
+    if change.status == "ok" and any(scan.flags for scan in scans):
+        change = replace(change, status="flagged")
+    return _checked(change, record_path(output_dir, pair.participant_id, visits, "check_pair"))
+
+
+def _checked(measured: Measured, path: Path) -> Measured:
+    """What was measured, with its numbers of quality; a check that is not there takes no result away."""
+    if measured.status not in {"ok", "flagged"}:
+        return measured
+    try:
+        numbers = read_record(path).measures
+    except (FileNotFoundError, PipelineError):
+        flag = Flag("not_checked", "Its quality was not checked: the job did not finish. Run again.")
+        return replace(measured, status="flagged", flags=(*measured.flags, flag))
+    return replace(measured, measures={**measured.measures, **numbers})
+
+
+def _measured(
+    output_dir: Path, participant_id: str, visits: Mapping[str, str], steps: Sequence[str], planned: Sequence[Flag]
+) -> Measured:
+    """What the records of all steps say together; without one of them the work is not finished."""
+    records = []
+    for step in steps:
+        path = record_path(output_dir, participant_id, visits, step)
+        try:
+            records.append(read_record(path))
+        except FileNotFoundError:
+            message = f"{step} did not finish: see {output_dir / 'logs'}, then run again."
+            return Measured("failed", Reason("not_finished", message), tuple(planned), {})
+        except PipelineError as error:
+            return Measured("failed", Reason("record_damaged", str(error)), tuple(planned), {})
+    flags = (*planned, *(flag for record in records for flag in record.flags))
+    if records[-1].status == "failed":
+        return Measured("failed", records[-1].reason, flags, {})
+    measures = {name: value for record in records for name, value in record.measures.items()}
+    versions = {name: value for record in records for name, value in record.provenance.get("tool_versions", {}).items()}
+    return Measured("flagged" if flags else "ok", None, flags, measures, versions)
+
+
+def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured) -> Row:
+    baseline, followup = (scan.measures for scan in scans)
+    days, years = pair.interval_days, pair.interval_years
+    gm_change = change.measures.get("gm_change_percent")
+    row: Row = {
+        "participant_id": pair.participant_id,
+        "status": change.status,
+        "reason": _reason(change),
+        "flags": join_codes(
+            [
+                *(flag.code for flag in change.flags),
+                *(f"{pair.baseline.visit}:{flag.code}" for flag in scans[0].flags),
+                *(f"{pair.followup.visit}:{flag.code}" for flag in scans[1].flags),
+            ]
+        ),
+        "visit_baseline": pair.baseline.visit,
+        "visit_followup": pair.followup.visit,
+        "interval_days": days,
+        "interval_years": years,
+        "protocol_differences": _protocol_differences(pair, scans),
+        "gm_change_percent_per_year": gm_change / years if gm_change is not None and years else None,
+        "icv_baseline_ml": baseline.get("icv_ml"),
+        "scale_percent": change.measures.get("scale_percent"),
+        "tool_versions": _versions(*scans, change),
+        **{name: change.measures.get(name) for name in _CHANGE_COLUMNS},
+    }
+    for tissue in ("gm", "brain", "lesion"):
+        row[f"{tissue}_volume_baseline_ml"] = baseline.get(f"{tissue}_volume_ml")
+        row[f"{tissue}_volume_followup_ml"] = followup.get(f"{tissue}_volume_ml")
+    before, after = baseline.get("gm_volume_ml"), followup.get("gm_volume_ml")
+    if before and after:
+        row["gm_difference_percent"] = 100 * (after / before - 1)
+    return row
+
+
+def _protocol_differences(pair: PlannedPair, scans: Sequence[Measured]) -> str | None:
+    """How the visits were scanned differently, in words: from the sidecars and from the images."""
+    sentences = [flag.message.partition(": ")[2].rstrip(".") for flag in pair.protocol_flags]
+    before, after = (scan.measures.get("voxel_sizes_mm") for scan in scans)
+    if (
+        before
+        and after
+        and any(
+            abs(first - second) > _SAME_VOXEL_MM for first, second in zip(sorted(before), sorted(after), strict=True)
+        )
+    ):
+        words = [" x ".join(f"{size:.3g}" for size in sizes) for sizes in (before, after)]
+        sentences.append(f"voxels (mm) {words[0]}, then {words[1]}")
+    return "; ".join(sentences) or None
+
+
+def _volume_row(planned: PlannedScan, scan: Measured) -> Row:
+    return {
+        "participant_id": planned.participant_id,
+        "visit": planned.visit,
+        "status": scan.status,
+        "reason": _reason(scan),
+        "flags": scan.flag_codes,
+        "acq_date": planned.day.isoformat() if planned.day else None,
+        "tool_versions": _versions(scan),
+        **{name: scan.measures.get(name) for name in _VOLUME_COLUMNS},
+    }
+
+
+def _quality_row(participant_id: str, visit: str, kind: str, measured: Measured) -> Row:
+    return {
+        "participant_id": participant_id,
+        "visit": visit,
+        "kind": kind,
+        "status": measured.status,
+        "flags": measured.flag_codes,
+        "messages": measured.messages,
+        **{name: measured.measures[name] for name in columns("quality") if name in measured.measures},
+    }
+
+
+def _versions(*measured: Measured) -> str | None:
+    """Every tool behind a row with its version, by name."""
+    found = {name: version for one in measured for name, version in one.tool_versions.items()}
+    return "; ".join(f"{name} {found[name]}" for name in sorted(found, key=str.lower)) or None
+
+
+def _reason(measured: Measured) -> str | None:
+    return f"{measured.reason.code}: {measured.reason.message}" if measured.reason else None
+
+
+def join_codes(codes: Iterable[str]) -> str | None:
+    """Words of a table's cell, each once, in order."""
+    return "; ".join(dict.fromkeys(codes)) or None
+
+
+def summarize_run(output_dir: Path) -> str:
+    """The last lines of a run: how many patients have which status, and where to look."""
+    path = output_dir / "atrophy.tsv"
+    if not path.is_file():
+        return f"No results yet in {output_dir}: see the messages above and {output_dir / 'logs'}."
+    rows = read_rows(path, required=["participant_id", "status"])
+    found = Counter(row.cells["status"] for row in rows)
+    patients = len({row.cells["participant_id"] for row in rows})
+    counts = ", ".join(f"{found[status]} {status}" for status in STATUSES)
+    followups = "" if patients == len(rows) else f", {len(rows)} follow-ups"
+    lines = [f"{patients} patients{followups}: {counts}.", f"Results: {path}"]
+    if found["ok"] < len(rows):
+        lines.append(f"Why not ok: columns reason and flags there; sentences in {output_dir / 'quality.tsv'}.")
+    if any((row.get("reason") or "").startswith("not_finished") for row in rows):
+        lines.append(f"Not finished: what broke stands in {output_dir / 'logs'}; run the same command again.")
+    return "\n".join(lines)

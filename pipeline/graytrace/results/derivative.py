@@ -1,0 +1,89 @@
+"""What makes the output folder a BIDS derivative: who made it, what its images are, and what BIDS has no term for."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graytrace.files import write_json, write_text
+
+BIDS_VERSION = "1.10.0"
+LABELS = "index\tname\n0\tBackground\n1\tGray Matter\n2\tWhite Matter\n3\tCerebrospinal Fluid\n"
+# BIDS has no term yet for tables over participants and visits, for a space half-way between visits and for pictures
+IGNORED = (
+    *(
+        f"{table}.{ending}"
+        for table in ("atrophy", "volumes", "quality", "scans", "dose_response")
+        for ending in ("tsv", "json")
+    ),
+    "run.json",
+    "report.html",
+    "methods.md",
+    "records",
+    "logs",
+    "benchmarks",
+    "gallery",
+    "sub-*/change",
+    "sub-*/figures",
+)
+# one sidecar for all files of a kind: BIDS' inheritance principle
+SIDECARS: Mapping[str, Mapping[str, Any]] = {
+    "desc-preproc_T1w": {"SkullStripped": False, "Description": "The scan without the coil's shading."},
+    "desc-lesionfilled_T1w": {
+        "SkullStripped": False,
+        "Description": "The scan without the coil's shading, white-matter lesions filled with normal-looking white "
+        "matter.",
+    },
+    "desc-brain_mask": {
+        "Type": "Brain",
+        "Description": "Gray and white matter and ventricles, closed over sulci.",
+    },
+    "desc-intracranial_mask": {"Type": "ROI", "Description": "The brain and the CSF around it."},
+    "label-GM_probseg": {"Description": "Share of gray matter in each voxel, 0 to 1."},
+    "label-lesion_desc-found_mask": {"Type": "Lesion", "Description": "White-matter lesions as found on FLAIR."},
+    "label-WM_probseg": {"Description": "Share of white matter in each voxel, 0 to 1."},
+    "label-CSF_probseg": {"Description": "Share of cerebrospinal fluid in each voxel, 0 to 1."},
+    "label-SCGM_probseg": {"Description": "Share of deep (subcortical) gray matter in each voxel, 0 to 1."},
+    "dseg": {
+        "Description": "The largest of gray matter, white matter and CSF in each voxel; dseg.tsv names the numbers."
+    },
+}
+_README = """\
+Change of gray matter between two MRI visits of each patient, made by Graytrace {version}.
+
+Open report.html first. atrophy.tsv has a row for every planned patient; the .json file beside each table says what
+its columns mean. methods.md describes what was done; run.json has versions and the configuration.
+"""
+
+
+def write_derivative(folder: Path, version: str) -> None:
+    """Write the files that every BIDS derivative has at its top, when its images are there.
+
+    Parameters
+    ----------
+    folder : Path
+        The output folder.
+    version : str
+        Of Graytrace.
+    """
+    write_json(folder / "dataset_description.json", describe_dataset(version))
+    write_text(folder / "README", _README.format(version=version))
+    write_text(folder / ".bidsignore", "\n".join(IGNORED) + "\n")
+    write_text(folder / "dseg.tsv", LABELS)
+    for name, content in SIDECARS.items():
+        # a sidecar of no file is an error to validators
+        if any(folder.glob(f"sub-*/ses-*/anat/*_{name}.nii.gz")):
+            write_json(folder / f"{name}.json", content)
+        else:
+            (folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def describe_dataset(version: str) -> dict[str, Any]:
+    """Content of dataset_description.json."""
+    return {
+        "Name": "Graytrace: gray-matter change between two visits",
+        "BIDSVersion": BIDS_VERSION,
+        "DatasetType": "derivative",
+        "GeneratedBy": [{"Name": "Graytrace", "Version": version}],
+    }

@@ -1,0 +1,120 @@
+"""The trial's answer: numbers of the patients (dose, a marker's change) beside their change of gray matter."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from graytrace.errors import ScanTableError
+from graytrace.statistics.association import (
+    AdjustedAssociation,
+    Association,
+    associate,
+    associate_adjusted,
+    correct_holm,
+)
+from graytrace.study.config import Config
+from graytrace.study.questions import Predictor, read_covariates, read_predictors
+from graytrace.tables import MISSING
+
+Row = dict[str, Any]
+MEASURED = frozenset({"ok", "flagged"})
+
+
+def analyze_trial(config: Config, atrophy: Sequence[Mapping[str, str]]) -> list[Row]:
+    """Rows of dose_response.tsv.
+
+    For each follow-up and predictor: everyone measured; without flagged patients; adjusted for the covariates. Holm's
+    correction is over the first kind of row.
+
+    Parameters
+    ----------
+    config : Config
+    atrophy : sequence of mapping
+        Rows of atrophy.tsv as text.
+    """
+    predictors = read_predictors(config)
+    rows: list[Row] = []
+    main: list[Row] = []
+    for followup in config.followups:
+        visits = {"visit_baseline": config.baseline, "visit_followup": followup, "outcome": config.outcome}
+        measured = [row for row in atrophy if row["visit_followup"] == followup and row["status"] in MEASURED]
+        for predictor in predictors:
+            asked = {"predictor": predictor.name, **visits}
+            everyone = _pairs(measured, predictor, config.outcome)
+            row = {**asked, "analysis": "everyone", **_associate(everyone, predictor.note)}
+            rows.append(row)
+            if row.get("spearman_p") is None:
+                continue
+            main.append(row)
+            unflagged = [item for item in everyone if item[0]["status"] == "ok"]
+            if 0 < len(unflagged) < len(everyone):
+                rows.append({**asked, "analysis": "without_flagged", **_associate(unflagged, None)})
+            if config.covariates:
+                rows.append({**asked, "analysis": "adjusted", **_adjust(config, everyone)})
+    for kind in ("spearman", "pearson"):
+        corrected = correct_holm([row[f"{kind}_p"] for row in main])
+        for row, p in zip(main, corrected, strict=True):
+            row[f"{kind}_p_holm"] = p
+    return rows
+
+
+Pair = tuple[Mapping[str, str], float, float]
+
+
+def _pairs(rows: Sequence[Mapping[str, str]], predictor: Predictor, outcome: str) -> list[Pair]:
+    """Patients with both numbers: row, predictor, outcome."""
+    return [
+        (row, predictor.values[row["participant_id"]], float(row[outcome]))
+        for row in rows
+        if row["participant_id"] in predictor.values and row[outcome] != MISSING
+    ]
+
+
+def _associate(pairs: Sequence[Pair], note: str | None) -> Row:
+    if note is not None:
+        return {"n": len(pairs), "note": note}
+    try:
+        found = associate(np.array([x for _, x, _ in pairs]), np.array([y for _, _, y in pairs]))
+    except ValueError as error:
+        return {"n": len(pairs), "note": f"Not computed: {error}."}
+    return {**_association_row(found), "note": "exact p" if found.is_exact else "p from random permutations"}
+
+
+def _association_row(found: Association) -> Row:
+    row: Row = {"n": found.n, "spearman_p": found.spearman_p, "pearson_p": found.pearson_p}
+    for name, estimate in (
+        ("spearman_rho", found.spearman),
+        ("pearson_r", found.pearson),
+        ("slope", found.slope),
+    ):
+        row |= {name: estimate.value, f"{name}_low": estimate.low, f"{name}_high": estimate.high}
+    return row
+
+
+def _adjust(config: Config, pairs: Sequence[Pair]) -> Row:
+    covariates = read_covariates(config, [row["participant_id"] for row, _, _ in pairs])
+    table = [list(values) for values in zip(*covariates.values(), strict=True)] if covariates else []
+    complete = [number for number, values in enumerate(table) if None not in values]
+    names = ", ".join(covariates)
+    try:
+        if not complete:
+            raise ScanTableError("nobody has all of the covariates")
+        found: AdjustedAssociation = associate_adjusted(
+            np.array([pairs[number][1] for number in complete]),
+            np.array([pairs[number][2] for number in complete]),
+            np.array([table[number] for number in complete], dtype=float),
+        )
+    except ValueError as error:
+        return {"n": len(complete), "note": f"Not adjusted for {names or 'covariates'}: {error}."}
+    return {
+        "n": found.n,
+        "pearson_r": found.partial_r,
+        "pearson_p": found.p,
+        "slope": found.slope.value,
+        "slope_low": found.slope.low,
+        "slope_high": found.slope.high,
+        "note": f"partial correlation and least-squares slope with {names} held fixed",
+    }

@@ -1,0 +1,48 @@
+"""What one step is asked to do: for which scan or pair, and where its files belong."""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+
+@dataclass(frozen=True)
+class Job:
+    """One step for one scan (``visits = {"visit": …}``) or pair (``{"baseline": …, "followup": …}``)."""
+
+    step: str
+    participant_id: str
+    visits: Mapping[str, str]
+    record: Path
+    threads: int = 1
+    code: str = ""  # digest of what the workflow asked for, from `graytrace.workflow.freshness`
+
+    @property
+    def output_dir(self) -> Path:
+        """The run's folder: a record is at records/sub-X/ses-Y/step.json in it."""
+        return self.record.parents[3]
+
+    def scan_image(self, suffix: str) -> Path:
+        """Where an image of a scan belongs, for example ``desc-brain_mask``."""
+        visit = self.visits["visit"]
+        name = f"{self.participant_id}_ses-{visit}_{suffix}.nii.gz"
+        return self.output_dir / self.participant_id / f"ses-{visit}" / "anat" / name
+
+    def change_file(self, suffix: str) -> Path:
+        """Where a file on the change of a pair belongs, for example ``desc-change.json``."""
+        name = f"{self.participant_id}_ses-{self.visits['followup']}_{suffix}"
+        return self.output_dir / self.participant_id / "change" / name
+
+    def figure(self, suffix: str) -> Path:
+        """Where a figure belongs."""
+        visit = self.visits.get("visit", self.visits.get("followup"))
+        return self.output_dir / self.participant_id / "figures" / f"{self.participant_id}_ses-{visit}_{suffix}.jpg"
+
+
+def job_of(step: str, args: argparse.Namespace) -> Job:
+    """The job that a step's arguments describe."""
+    names = ("visit",) if hasattr(args, "visit") else ("baseline", "followup")
+    visits = {name: getattr(args, name) for name in names}
+    return Job(step, f"sub-{args.participant}", visits, args.record.absolute(), args.threads, args.code)

@@ -1,0 +1,1 @@
+"""What the Snakefile asks of Python: opening a study, containers, freshness of results, the lock, progress."""

@@ -1,0 +1,157 @@
+"""Opening, watching and closing a run: configuration, plan, what is outdated, the last lines."""
+
+from __future__ import annotations
+
+import atexit
+import shlex
+import subprocess
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from graytrace import __version__
+from graytrace.engines.registry import check_engines
+from graytrace.errors import PipelineError
+from graytrace.files import remove_parts
+from graytrace.results import collection
+from graytrace.study.config import Config, load_config
+from graytrace.study.exclusions import Exclusions
+from graytrace.study.plan import Plan, plan_study
+from graytrace.study.questions import check_questions
+from graytrace.workflow.freshness import STUDY_FILES, code_of_steps, is_study_outdated, outdated_records, study_digest
+from graytrace.workflow.lock import lock_folder
+
+_DEFAULT_JOB_STARTS = (100, 1.0)  # and within how many seconds
+
+
+def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan, dict[str, str]]:
+    """The configuration and the plan of a study, and the code of each step from `freshness.code_of_steps`.
+
+    Parameters
+    ----------
+    content : mapping
+        Snakemake's merged configuration.
+    workflow : snakemake.workflow.Workflow
+        Says from which files it was merged, and what this process is for: where nothing can run (``snakemake --lint``)
+        the plan is empty, and a job on a cluster plans its own patient only.
+
+    Raises
+    ------
+    SystemExit
+        With the words of our own error and exit code 1: anything else Snakemake would print with a traceback.
+    """
+    config_files = [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles]
+    try:
+        config = load_config(content, config_files)
+        check_engines(config.engines, config.suites)
+        can_run = workflow.check_envvars
+        if can_run:
+            check_questions(config)
+        plan = plan_study(config, whole=not workflow.remote_exec) if can_run else Plan(config, None, Exclusions())
+    except PipelineError as error:
+        sys.exit(f"Graytrace: {error}")
+    return config, plan, code_of_steps(config)
+
+
+def lift_start_limit(workflow: Any) -> None:
+    """Take Snakemake's default limit of 100 job starts a second away; one that a user sets stays.
+
+    With a limit, Snakemake 9 sets a timer of a second whenever it selected jobs; each timer selects again and sets the
+    next. So every finished job adds one selection a second to the rest of the run: a fifth of a core after 100 jobs.
+
+    Parameters
+    ----------
+    workflow : snakemake.workflow.Workflow
+        About to run: its settings and its scheduler do not exist earlier.
+    """
+    limit = workflow.scheduling_settings.max_jobs_per_timespan
+    if limit is not None and (limit.max_jobs, limit.timespan) == _DEFAULT_JOB_STARTS:
+        workflow.scheduler.job_rate_limiter = None
+
+
+def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workflow: Any) -> list[str]:
+    """Last records of every scan and pair; what other code, engines or options made is marked to be made anew.
+
+    It is marked while Snakemake makes its graph, in the way that ``--forcerun`` marks files, only for a whole run and
+    only where Snakemake itself would look at parameters (``--rerun-triggers``).
+
+    Parameters
+    ----------
+    codes : mapping
+        From `graytrace.workflow.freshness.code_of_steps`.
+    workflow : snakemake.workflow.Workflow
+    """
+    looks = "params" in {str(trigger) for trigger in workflow.dag_settings.rerun_triggers}
+    if looks and workflow.is_main_process and not workflow.remote_exec:
+        again = outdated_records(plan, codes)
+        if again:
+            print(  # noqa: T201 - Snakemake's own messages go there
+                f"{len(again)} steps were done by another version of Graytrace, another engine or with other options: "
+                "they are done anew.",
+                file=sys.stderr,
+            )
+        if is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
+            again += [str(config.output_dir / name) for name in STUDY_FILES.values()]
+        workflow.dag.forcefiles.update(again)
+    return plan.records()
+
+
+def asked_tables(config: Config) -> list[str]:
+    """The data set's tables that the trial's question is asked of."""
+    folder = config.participants_table.parent if config.participants_table else None
+    if folder is None:
+        return []
+    named = [
+        folder / "phenotype" / f"{column['table']}.tsv" for column in config.columns if isinstance(column, Mapping)
+    ]
+    return [str(path) for path in dict.fromkeys([folder / "participants.tsv", *named]) if path.is_file()]
+
+
+def job_environment(project: Path | str) -> str:
+    """Shell text before each job: outside a container, this Snakemake's Python and this checkout's package.
+
+    In a container its own Python and package count; the version to expect goes with the job, and the command compares.
+    """
+    bin_dir, packages = shlex.quote(str(Path(sys.executable).parent)), shlex.quote(str(Path(project) / "pipeline"))
+    inside = '[ -n "${APPTAINER_CONTAINER:-}${SINGULARITY_CONTAINER:-}" ]'
+    ours = f"export PATH={bin_dir}:$PATH PYTHONPATH={packages}"
+    text = f"export GRAYTRACE_VERSION={__version__}; if {inside}; then unset PYTHONPATH; else {ours}; fi; "
+    return text.replace("{", "{{").replace("}", "}}")  # Snakemake fills in what stands in single braces
+
+
+def begin_run(config: Config, plan: Plan, workflow: Any) -> None:
+    """Take the results' folder for this run, tidy up after one that was killed, say what is planned, show progress.
+
+    Raises
+    ------
+    SystemExit
+        Another run works there, or the folder cannot be written.
+    """
+    from graytrace.workflow.progress import show_progress  # noqa: PLC0415 - the processes of single jobs do not need it
+
+    try:
+        lock = lock_folder(config.output_dir)
+    except PipelineError as error:
+        sys.exit(f"Graytrace: {error}")
+    atexit.register(lock.release)
+    if lock.is_after_crash:
+        remove_parts(config.output_dir)
+    lift_start_limit(workflow)
+    print(plan.summary(), file=sys.stderr)  # noqa: T201 - Snakemake's own messages go there
+    show_progress(workflow)
+
+
+def summarize_run(config: Config, *, unfinished: bool = False) -> str:
+    """The last lines of a run; after an error the tables are made from what there is."""
+    from graytrace.workflow.progress import hide_progress  # noqa: PLC0415 - the processes of single jobs do not need it
+
+    hide_progress()
+    if unfinished:
+        root = Path(__file__).resolve().parents[2]
+        atrophy = ["--atrophy", str(config.output_dir / "atrophy.tsv")]
+        for step, more in (("aggregate_atrophy", []), ("dose_response", atrophy), ("report", [])):
+            command = [sys.executable, "-m", "graytrace", step, "--config", config.as_json(), *more]
+            if subprocess.run(command, check=False, cwd=root).returncode:  # noqa: S603 - our own command, no shell
+                break
+    return collection.summarize_run(config.output_dir)

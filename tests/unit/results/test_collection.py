@@ -1,0 +1,259 @@
+import pytest
+
+from graytrace.findings import Flag, Reason
+from graytrace.records import Record, record_path, write_record
+from graytrace.study.config import load_config
+from graytrace.study.plan import plan_study
+from graytrace.results.collection import collect_results, summarize_run
+from graytrace.tables import format_table, write_table
+
+VOLUMES = {
+    "gm_volume_ml": 600.0,
+    "wm_volume_ml": 500.0,
+    "csf_volume_ml": 300.0,
+    "brain_volume_ml": 1100.0,
+    "icv_ml": 1400.0,
+}
+ENGINES = {"skull_strip": "embedded", "change": "embedded"}
+
+
+@pytest.fixture
+def study(content, bids):
+    class Study:
+        tree = bids
+
+        def record(self, participant, step, visits, **known):
+            known = {"status": "ok", **known}
+            path = record_path(load_config(content).output_dir, participant, visits, step)
+            write_record(path, Record(step, participant, visits, **known))
+
+        def finish(self, participant, change=-1.5, volumes=VOLUMES):
+            for visit, followed in (("BL", volumes), ("M24", {**volumes, "gm_volume_ml": 591.0})):
+                self.finish_scan(participant, visit, followed)
+            pair = {"baseline": "BL", "followup": "M24"}
+            self.record(participant, "align_visits", pair, measures={"scale_percent": 0.1})
+            self.record(participant, "measure_change", pair, measures={"gm_change_percent": change})
+            self.record(participant, "check_pair", pair, measures={"skull_residual_mm": 0.2})
+
+        def finish_scan(self, participant, visit, volumes=VOLUMES):
+            for step in ("inspect", "skull_strip", "correct_bias", "segment_tissue"):
+                self.record(participant, step, {"visit": visit})
+            self.record(participant, "gray_matter_volume", {"visit": visit}, measures=volumes)
+            self.record(participant, "check_scan", {"visit": visit}, measures={"noise_percent": 3.0})
+
+        def results(self):
+            config = load_config(content)
+            return collect_results(plan_study(config), ENGINES, "1.2.3", quality=config.quality)
+
+    return Study()
+
+
+def test_a_measured_patient_has_every_number(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    (row,) = study.results().atrophy
+    assert row["status"] == "ok"
+    assert row["gm_change_percent"] == -1.5
+    assert row["gm_change_percent_per_year"] == pytest.approx(-1.5 / (735 / 365.25))
+    assert row["gm_difference_percent"] == pytest.approx(-1.5)
+    assert (row["gm_volume_baseline_ml"], row["gm_volume_followup_ml"], row["icv_baseline_ml"]) == (
+        600.0,
+        591.0,
+        1400.0,
+    )
+    assert (row["engines"], row["version"]) == ("skull_strip=embedded; change=embedded", "1.2.3")
+
+
+def test_a_flag_of_any_step_flags_the_patient_and_names_the_visit(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.record("sub-01", "inspect", {"visit": "M24"}, flags=(Flag("thick_slices", "Slices are thick."),))
+    results = study.results()
+    assert (results.atrophy[0]["status"], results.atrophy[0]["flags"]) == ("flagged", "M24:thick_slices")
+    assert [row["status"] for row in results.volumes] == ["ok", "flagged"]
+    assert results.quality[1]["messages"] == "Slices are thick."
+
+
+def test_a_failed_scan_fails_its_patient_with_the_first_cause_and_keeps_the_other_scan(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    reason = Reason("truncated", "The file ends too early.")
+    study.record("sub-01", "gray_matter_volume", {"visit": "M24"}, status="failed", reason=reason)
+    study.record("sub-01", "measure_change", {"baseline": "BL", "followup": "M24"}, status="failed", reason=reason)
+    (row,) = study.results().atrophy
+    assert (row["status"], row["reason"]) == ("failed", "truncated: The file ends too early.")
+    assert row["gm_volume_baseline_ml"] == 600.0
+    assert row.get("gm_change_percent") is None
+
+
+def test_a_missing_scan_leaves_the_volume_of_the_other(study):
+    study.tree.scan("01", "BL")
+    study.finish_scan("sub-01", "BL")
+    (row,) = study.results().atrophy
+    assert (row["status"], row["gm_volume_baseline_ml"]) == ("missing", 600.0)
+
+
+def test_what_did_not_finish_is_failed_not_missing(study):
+    study.tree.patient("01")
+    (row,) = study.results().atrophy
+    assert row["status"] == "failed"
+    assert row["reason"].startswith("not_finished: ")
+
+
+def test_numbers_from_before_a_scan_broke_count_no_more(study, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    (tmp_path / "out" / "records" / "sub-01" / "ses-M24" / "skull_strip.json").unlink()
+    results = study.results()
+    assert results.atrophy[0]["reason"].startswith("not_finished: skull_strip did not finish")
+    assert results.atrophy[0].get("gm_change_percent") is None
+    assert [row["status"] for row in results.volumes] == ["ok", "failed"]
+
+
+def test_a_record_of_a_step_that_is_no_longer_planned_does_not_count(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.record("sub-01", "fill_lesions", {"visit": "BL"}, measures={"lesion_volume_ml": 9.0})
+    assert study.results().atrophy[0]["lesion_volume_baseline_ml"] is None
+
+
+def test_a_damaged_record_fails_its_patient_only(study, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.tree.patient("02")
+    study.finish("sub-02")
+    (tmp_path / "out" / "records" / "sub-01" / "ses-BL" / "gray_matter_volume.json").write_text("{")
+    assert [row["status"] for row in study.results().volumes] == ["failed", "ok", "ok", "ok"]
+
+
+def test_other_patients_rows_do_not_depend_on_a_bad_one(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    alone = study.results()
+    study.tree.patient("00", "2021-01-01", "2019-01-01")
+    study.tree.scan("02", "M24")
+    study.tree.patient("03")
+    together = study.results()
+    assert alone.atrophy[0] in together.atrophy
+    assert all(row in together.volumes for row in alone.volumes)
+    assert [row["status"] for row in together.atrophy] == ["failed", "ok", "missing", "failed"]
+
+
+def test_rows_of_all_tables_agree_with_their_schemas(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.tree.scan("02", "M24")
+    results = study.results()
+    for name in ("atrophy", "volumes", "quality"):
+        format_table(name, getattr(results, name))
+
+
+def test_the_last_lines_count_every_status_and_say_where_to_look(study, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.tree.scan("02", "M24")
+    write_table(tmp_path, "atrophy", study.results().atrophy)
+    text = summarize_run(tmp_path)
+    assert text.startswith("2 patients: 1 ok, 0 flagged, 0 excluded, 1 missing, 0 failed.")
+    assert str(tmp_path / "atrophy.tsv") in text
+
+
+def test_without_results_the_last_lines_say_so(tmp_path):
+    assert summarize_run(tmp_path).startswith("No results yet")
+
+
+def test_what_is_excluded_keeps_its_row_in_every_table_without_numbers(study, content, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.tree.patient("02")
+    study.finish("sub-02")
+    (tmp_path / "exclusions.tsv").write_text(
+        "participant_id\tvisit\treason\twho\twhen\nsub-01\tM24\tmotion\tJ. Doe\t2024-05-01\n"
+    )
+    whole = study.results()
+    content["study"]["exclusions"] = str(tmp_path / "exclusions.tsv")
+    results = study.results()
+    first, second = results.atrophy
+    assert first["status"] == "excluded"
+    assert first["reason"] == "motion: Excluded by J. Doe on 2024-05-01: the patient moved."
+    assert first.get("gm_change_percent") is None
+    assert first["gm_volume_baseline_ml"] == 600.0, "the other scan was not excluded"
+    assert second == whole.atrophy[1]
+    assert [row["status"] for row in results.volumes] == ["ok", "excluded", "ok", "ok"]
+    assert [row["status"] for row in results.quality[:3]] == ["ok", "excluded", "excluded"]
+    for name in ("atrophy", "volumes", "quality"):
+        format_table(name, getattr(results, name))
+
+
+def test_every_followup_has_a_row_of_its_own(study, content):
+    study.tree.patient("01")
+    study.tree.scan("01", "M12")
+    content["study"].update(followup=["M12", "M24"], window_months=None)
+    study.finish("sub-01")
+    study.finish_scan("sub-01", "M12")
+    pair = {"baseline": "BL", "followup": "M12"}
+    study.record("sub-01", "align_visits", pair)
+    study.record("sub-01", "measure_change", pair, measures={"gm_change_percent": -0.7})
+    results = study.results()
+    assert [(row["visit_followup"], row["gm_change_percent"]) for row in results.atrophy] == [
+        ("M12", -0.7),
+        ("M24", -1.5),
+    ]
+    assert [row["visit"] for row in results.volumes] == ["BL", "M12", "M24"]
+    assert [row["visit"] for row in results.quality] == ["BL", "M12", "M24", "BL_M12", "BL_M24"]
+
+
+def test_how_the_visits_were_scanned_differently_stands_in_the_row(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    for visit, field, edge in (("BL", 3, 1.0), ("M24", 1.5, 1.2)):
+        study.tree.scan("01", visit, f"sub-01_ses-{visit}_T1w.json").write_text(f'{{"MagneticFieldStrength": {field}}}')
+        study.record("sub-01", "inspect", {"visit": visit}, measures={"voxel_sizes_mm": [1.0, 1.0, edge]})
+    (row,) = study.results().atrophy
+    assert row["protocol_differences"] == "field strength (T) 3, then 1.5; voxels (mm) 1 x 1 x 1, then 1 x 1 x 1.2"
+    assert row["flags"] == "field_strength_differs"
+
+
+def test_an_unfinished_run_says_how_to_go_on(study, tmp_path):
+    study.tree.patient("01")
+    write_table(tmp_path, "atrophy", study.results().atrophy)
+    assert "run the same command again" in summarize_run(tmp_path)
+
+
+def test_numbers_of_quality_stand_in_their_table_and_are_flagged_beyond_their_limit(study, content):
+    content["quality"]["limits"] = {"noise_percent": {"max": 2.5}}
+    study.tree.patient("01")
+    study.finish("sub-01")
+    results = study.results()
+    assert [row.get("noise_percent") for row in results.quality] == [3.0, 3.0, None]
+    assert results.atrophy[0]["flags"] == "BL:noise_percent_high; M24:noise_percent_high"
+    assert results.atrophy[0]["gm_change_percent"] == -1.5
+
+
+def test_a_check_that_did_not_finish_takes_no_result_away(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    pair = {"baseline": "BL", "followup": "M24"}
+    record_path(study.tree.root.parent / "out", "sub-01", pair, "check_pair").unlink()
+    (row,) = study.results().atrophy
+    assert (row["status"], row["flags"], row["gm_change_percent"]) == ("flagged", "not_checked", -1.5)
+
+
+def test_every_row_names_the_versions_of_its_own_tools(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.record(
+        "sub-01", "skull_strip", {"visit": "BL"}, provenance={"tool_versions": {"FSL": "6.0.7", "numpy": "2.4"}}
+    )
+    pair = {"baseline": "BL", "followup": "M24"}
+    measures = {"brain_change_percent": -0.7}
+    study.record("sub-01", "measure_change", pair, measures=measures, provenance={"tool_versions": {"ANTs": "2.6.2"}})
+    results = study.results()
+    (row,) = results.atrophy
+    assert row["tool_versions"] == "ANTs 2.6.2; FSL 6.0.7; numpy 2.4"
+    assert [volumes["tool_versions"] for volumes in results.volumes] == ["FSL 6.0.7; numpy 2.4", None]
+    assert (row["brain_change_percent"], row["gm_change_percent"], row["gm_change_percent_per_year"]) == (
+        -0.7,
+        None,
+        None,
+    )
