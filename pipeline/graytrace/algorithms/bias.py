@@ -9,6 +9,8 @@ import numpy as np
 import SimpleITK as sitk  # noqa: N813 (its documented name)
 from numpy.typing import NDArray
 
+from graytrace.algorithms.grids import voxel_sizes_mm
+
 _WORKING_MM = 6.0
 _ITERATIONS = (50, 40, 30)
 _CONVERGED = 1e-4
@@ -48,7 +50,7 @@ def correct_bias(
     mask = np.asarray(mask, dtype=bool)
     if not mask.any():
         raise ValueError("the mask for bias correction is empty")
-    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     volume = sitk.GetImageFromArray(np.ascontiguousarray(image.T))
     volume.SetSpacing([float(v) for v in voxel_mm])
     inside = sitk.GetImageFromArray(np.ascontiguousarray(mask.T).astype(np.uint8))

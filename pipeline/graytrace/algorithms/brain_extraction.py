@@ -12,6 +12,7 @@ from skimage import measure, morphology
 
 from graytrace.algorithms.bias import correct_bias
 from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.structures import STRUCTURES, Predict, label_structures
 from graytrace.algorithms.tissue import TissueFractions, segment_tissue
 from graytrace.algorithms.volumes import tissue_volume_ml
@@ -101,7 +102,7 @@ def masks_from_structures(structures: NDArray[Any], voxel_to_ras: NDArray[Any]) 
     ValueError
         Less than a brain was found.
     """
-    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     head = structures[STRUCTURES.index("outside")] < 0.5
     brain_mask, intracranial_mask = np.zeros_like(head), np.zeros_like(head)
     if head.any():
@@ -122,7 +123,7 @@ def refine_brain(
     """Sharpen the network's 2 mm outline on the scan's own intensities: brain is what segments as tissue."""
     corrected = correct_bias(image, voxel_to_ras, coarse.brain_mask, converged=_ROUGHLY).image
     tissue = segment_tissue(corrected, voxel_to_ras, coarse.brain_mask, coarse.intracranial_mask, structures)
-    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     white = float(np.median(corrected[tissue.wm > _SURELY_WHITE])) if (tissue.wm > _SURELY_WHITE).any() else np.inf
     # marrow and fat under the skull are much brighter than white matter; vessels inside are filled again as holes
     fat = corrected > _FAT_OVER_WHITE * white

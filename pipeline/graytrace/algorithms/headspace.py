@@ -8,6 +8,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from graytrace.algorithms.grids import voxel_sizes_mm
+
 _SULCUS_MM = 10.0  # closes sulci and the gap between the hemispheres
 _RIM_MM = 2.0  # CSF between the brain's convex hull-like surface and the inner skull
 
@@ -39,7 +41,7 @@ def surround_brain(brain_mask: NDArray[Any], voxel_to_ras: NDArray[Any]) -> NDAr
     (True, True, False)
     """
     mask = np.asarray(brain_mask, bool)
-    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     margin = np.ceil((_SULCUS_MM + _RIM_MM) / voxel_mm).astype(int) + 1
     places = np.argwhere(mask)
     low, high = places.min(0), places.max(0) + 1

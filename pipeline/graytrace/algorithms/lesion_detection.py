@@ -11,6 +11,8 @@ from scipy import ndimage
 from skimage import filters, measure, morphology
 
 from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.structures import STRUCTURES
 
 _SURE = 0.9
@@ -32,7 +34,7 @@ _SEED = 20
 def _itk_image(image: NDArray[Any], voxel_to_ras: NDArray[Any]) -> sitk.Image:
     """The grid in RAS millimeters, as ITK wants it: unit axes, voxel sizes, origin."""
     affine = np.asarray(voxel_to_ras, float)
-    voxel_mm = np.linalg.norm(affine[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(affine)
     volume = sitk.GetImageFromArray(np.ascontiguousarray(np.asarray(image, np.float32).T))
     volume.SetSpacing(voxel_mm.tolist())
     volume.SetDirection((affine[:3, :3] / voxel_mm).ravel().tolist())
@@ -116,7 +118,7 @@ def find_lesions(
     ValueError
         White and gray matter cannot be told on the FLAIR scan, or fluid is not dark: it is no FLAIR of this head.
     """
-    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     white, cortex, ventricles = (
         structures[STRUCTURES.index(name)] for name in ("white_matter", "cortex", "ventricles")
     )
@@ -128,7 +130,7 @@ def find_lesions(
         if values.size == 0:
             raise ValueError(f"the FLAIR scan does not reach the {name}")
         middle = float(np.median(values))
-        normal[name] = middle, 1.4826 * float(np.median(np.abs(values - middle)))
+        normal[name] = middle, SD_OF_MAD * float(np.median(np.abs(values - middle)))
     (wm, wm_sd), (gm, gm_sd), (fluid, _) = normal.values()
     if not fluid < 0.8 * wm:
         raise ValueError(f"fluid is not dark on the FLAIR scan ({fluid:.3g}, white matter {wm:.3g})")
@@ -181,7 +183,7 @@ def find_gray_islands(
     (X, Y, Z) bool ndarray
         The islands with the rim that shares their voxels with white matter.
     """
-    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     islands = np.zeros(np.shape(gm), bool)
     brain = np.asarray(brain_mask, bool)
     if not brain.any():
@@ -211,3 +213,22 @@ def _islands(
     found = island[labels]
     rim = (distance_to(found, voxel_mm) < _RIM_MM) & (gm > _RIM_GRAY) & (csf < _RIM_FLUID) & (from_edge > _BLUR_MM)
     return np.asarray(found | rim)
+
+
+def whiten_islands(
+    gm: NDArray[Any], wm: NDArray[Any], subcortical_gm: NDArray[Any], islands: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Gray matter of islands counted as white matter.
+
+    Parameters
+    ----------
+    gm, wm, subcortical_gm : (X, Y, Z) float32
+        Fractions from `tissue.segment_tissue`.
+    islands : (X, Y, Z) bool ndarray
+        From `find_gray_islands`.
+
+    Returns
+    -------
+    gm, wm, subcortical_gm : (X, Y, Z) float32
+    """
+    return np.where(islands, 0, gm), np.where(islands, wm + gm, wm), np.where(islands, 0, subcortical_gm)

@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 
 from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.grids import voxel_sizes_mm
 
 _RIM_MM = 1.2  # partial volume around a lesion's mask
 _RING_MM = 6.0
@@ -53,7 +54,7 @@ def fill_lesions(
     brain = np.asarray(brain_mask, bool)
     if not lesion.any():
         return filled
-    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     threshold = _gray_white_threshold(filled[brain & ~lesion][::7])
     distance = distance_to(lesion, voxel_mm)
     ring = brain & (distance > _RIM_MM) & (distance < _RING_MM) & (filled > threshold)

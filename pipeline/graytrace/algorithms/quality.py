@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from graytrace.algorithms.grids import surround_corners
 from graytrace.algorithms.resampling import resample
+from graytrace.algorithms.robust import estimate_sd
 
 _PURE = 0.95
 _ENOUGH_VOXELS = 200
-_SD_OF_MAD = 1.4826
 _LOCAL_MM = 4.0
 _BORDER = (0.3, 0.7)
 _HEAD_LEVEL = 0.15
@@ -65,11 +66,6 @@ def white_matter_intensity(image: NDArray[Any], wm: NDArray[Any]) -> float | Non
     return median if median > 0 else None
 
 
-def _spread(values: NDArray[Any]) -> float:
-    """Standard deviation from the median absolute deviation: vessels and lesions don't count."""
-    return float(_SD_OF_MAD * np.median(np.abs(values - np.median(values))))
-
-
 def measure_noise_percent(tissues: Tissues) -> float | None:
     """Noise: spread of white matter around its local mean. Lower is better.
 
@@ -82,7 +78,7 @@ def measure_noise_percent(tissues: Tissues) -> float | None:
     sigma = _LOCAL_MM / tissues.voxel_mm
     weight = ndimage.gaussian_filter(core.astype(np.float32), sigma, truncate=2.5)
     mean = ndimage.gaussian_filter(np.where(core, tissues.image, 0).astype(np.float32), sigma, truncate=2.5)
-    return 100 * _spread(tissues.image[core] - mean[core] / weight[core])
+    return 100 * estimate_sd(tissues.image[core] - mean[core] / weight[core])
 
 
 def measure_gray_white_ratio(tissues: Tissues) -> float | None:
@@ -115,7 +111,7 @@ def measure_joint_variation(tissues: Tissues) -> float | None:
     if min(gray.size, white.size) < _ENOUGH_VOXELS:
         return None
     contrast = abs(float(np.median(white) - np.median(gray)))
-    return (_spread(gray) + _spread(white)) / contrast if contrast > 0 else None
+    return (estimate_sd(gray) + estimate_sd(white)) / contrast if contrast > 0 else None
 
 
 def measure_edge_width_mm(tissues: Tissues) -> float | None:
@@ -223,10 +219,8 @@ def view_midway(
         corners.append(matrix[:3, :3] @ index + matrix[:3, 3:])
     low = np.minimum(corners[0].min(1), corners[1].min(1))
     high = np.maximum(corners[0].max(1), corners[1].max(1))
-    sides = np.ceil((high - low) / _PAIR_MM).astype(int) + 1
-    shape = (int(sides[0]), int(sides[1]), int(sides[2]))
-    grid_to_ras = np.diag([_PAIR_MM, _PAIR_MM, _PAIR_MM, 1.0])
-    grid_to_ras[:3, 3] = low
+    grid = surround_corners(low, high, _PAIR_MM)
+    shape, grid_to_ras = grid.shape, grid.voxel_to_mm
     to_voxel = [np.linalg.inv(matrix) @ grid_to_ras for matrix in voxel_to_midway]
     shown = [resample(image, matrix, shape, outside=-1.0) for image, matrix in zip(images, to_voxel, strict=True)]
     inside = [resample(mask, matrix, shape) for mask, matrix in zip(masks, to_voxel, strict=True)]

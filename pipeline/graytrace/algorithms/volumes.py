@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from graytrace.algorithms.grids import voxel_volume_mm3
+
 MM3_PER_ML = 1000.0
 
 
@@ -29,5 +31,4 @@ def tissue_volume_ml(fraction: NDArray[Any], voxel_to_ras: NDArray[Any]) -> floa
     >>> tissue_volume_ml(np.ones((10, 10, 10)), np.diag([1.0, 1.0, 3.0, 1.0]))
     3.0
     """
-    voxel_mm3 = abs(float(np.linalg.det(np.asarray(voxel_to_ras, dtype=float)[:3, :3])))
-    return float(np.sum(fraction, dtype=np.float64)) * voxel_mm3 / MM3_PER_ML
+    return float(np.sum(fraction, dtype=np.float64)) * voxel_volume_mm3(voxel_to_ras) / MM3_PER_ML

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from graytrace.algorithms.grids import voxel_sizes_mm
+
 # Single-precision headers move a far corner by some micrometres; a real shift is a good part of a voxel.
 GRID_TOLERANCE_MM = 0.01
 
@@ -17,16 +19,6 @@ class Volume:
 
     data: np.ndarray
     voxel_to_ras: np.ndarray
-
-
-def voxel_sizes_mm(voxel_to_ras: np.ndarray) -> np.ndarray:
-    """(3,) edge lengths of a voxel."""
-    return np.asarray(np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0))
-
-
-def voxel_volume_mm3(voxel_to_ras: np.ndarray) -> float:
-    """Volume of a voxel, |det|."""
-    return float(abs(np.linalg.det(np.asarray(voxel_to_ras)[:3, :3])))
 
 
 def orientation(voxel_to_ras: np.ndarray) -> str:

@@ -13,9 +13,10 @@ from dataclasses import dataclass
 import nibabel as nib
 import numpy as np
 
+from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
 from graytrace.errors import ImageError
 from graytrace.findings import Flag
-from graytrace.images.grids import corner_distance_mm, orientation, voxel_sizes_mm, voxel_volume_mm3
+from graytrace.images.grids import corner_distance_mm, orientation
 
 # Single precision, and the qform is a quaternion: corners of real scans differ by up to 0.05 mm.
 ROUNDING_MM = 0.1

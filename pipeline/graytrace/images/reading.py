@@ -13,9 +13,10 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
 from graytrace.errors import ImageError
 from graytrace.findings import Flag
-from graytrace.images.grids import Volume, describe_grid, is_same_grid, orientation, voxel_sizes_mm, voxel_volume_mm3
+from graytrace.images.grids import Volume, describe_grid, is_same_grid, orientation
 from graytrace.images.headers import choose_affine
 
 MAX_VOXELS = 2**28  # a 0.5 mm head has half of that

@@ -18,6 +18,8 @@ import numpy as np
 from matplotlib.figure import Figure
 from PIL import Image
 
+from graytrace.algorithms.grids import voxel_sizes_mm
+
 MASK_COLOR = "#56B4E9"
 GM_COLOR = "#E69F00"
 WM_COLOR = "#009E73"
@@ -174,7 +176,7 @@ def _ras_sizes_mm(voxel_to_ras: np.ndarray) -> np.ndarray:
     """(3,) voxel edges after `_to_ras`."""
     turn = nib.orientations.io_orientation(voxel_to_ras)
     sizes = np.empty(3)
-    sizes[turn[:, 0].astype(int)] = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    sizes[turn[:, 0].astype(int)] = voxel_sizes_mm(voxel_to_ras)
     return sizes
 
 

@@ -7,11 +7,11 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.findings import Flag
 from graytrace.schemas import load_schema
 
 ENOUGH_FOR_Z = 8
-_SD_OF_MAD = 1.4826
 Row = dict[str, Any]
 Key = tuple[str, str, str]
 
@@ -67,7 +67,7 @@ def robust_z(value: float, values: Sequence[float]) -> float | None:
         return None
     middle = statistics.median(values)
     deviation = statistics.median(abs(other - middle) for other in values)
-    return (value - middle) / (_SD_OF_MAD * deviation) if deviation > 0 else None
+    return (value - middle) / (SD_OF_MAD * deviation) if deviation > 0 else None
 
 
 def find_flags(rows: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> dict[Key, list[Flag]]:

@@ -10,6 +10,7 @@ import numpy as np
 
 from graytrace.algorithms import quality
 from graytrace.algorithms.resampling import resample_part
+from graytrace.algorithms.slices import surround_slices
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_mask, read_volume
 from graytrace.records import Record
@@ -115,15 +116,15 @@ def _draw(
     folder: Path,
 ) -> dict[str, Path]:
     """Pictures of the same slices of both visits, and of what changed between them."""
-    grids = _slice_grids(view)
+    grids = surround_slices(view.intracranial, view.grid_to_ras, _SLICES, margin_mm=_MARGIN_MM, pixels=PANEL_PIXELS)
     if grids is None:
         return {}
 
     def cut(volume: np.ndarray, voxel_to_midway: np.ndarray, order: int) -> list[np.ndarray]:
         inverse = np.linalg.inv(voxel_to_midway)
         return [
-            resample_part(volume, inverse @ grid, shape, order=order).squeeze(axis)
-            for (axis, _), (grid, shape) in zip(_SLICES, grids, strict=True)
+            resample_part(volume, inverse @ grid.voxel_to_mm, grid.shape, order=order).squeeze(axis)
+            for (axis, _), grid in zip(_SLICES, grids, strict=True)
         ]
 
     def as_slices(planes: list[np.ndarray]) -> list[Slice]:
@@ -143,24 +144,3 @@ def _draw(
         ]
         draw_change(pictures["change_picture"], as_slices(means), maps, top=top)
     return pictures
-
-
-def _slice_grids(view: quality.MidwayView) -> list[tuple[np.ndarray, tuple[int, int, int]]] | None:
-    """For each slice a grid one voxel thick around the intracranial space, one voxel for each pixel of its panel."""
-    there = np.argwhere(view.intracranial)
-    if not there.size:
-        return None
-    spacing = float(view.grid_to_ras[0, 0])
-    low = there.min(0) * spacing + view.grid_to_ras[:3, 3] - _MARGIN_MM
-    high = there.max(0) * spacing + view.grid_to_ras[:3, 3] + _MARGIN_MM
-    pixel_mm = float((high - low).max()) / PANEL_PIXELS
-    sides = np.ceil((high - low) / pixel_mm).astype(int)
-    grids = []
-    for axis, at in _SLICES:
-        shape, start = sides.copy(), low.copy()
-        shape[axis] = 1
-        start[axis] = low[axis] + _MARGIN_MM + at * (high[axis] - low[axis] - 2 * _MARGIN_MM)
-        grid = np.diag([pixel_mm, pixel_mm, pixel_mm, 1.0])
-        grid[:3, 3] = start
-        grids.append((grid, (int(shape[0]), int(shape[1]), int(shape[2]))))
-    return grids

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from graytrace.algorithms import quality
-from graytrace.images.grids import voxel_sizes_mm
+from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.images.reading import read_mask, read_scan, read_volume
 from graytrace.report.figures import draw_borders
 from graytrace.steps.arguments import add_scan_arguments

@@ -2,7 +2,8 @@ import nibabel as nib
 import numpy as np
 import pytest
 
-from graytrace.images.grids import Volume, is_same_grid, voxel_volume_mm3
+from graytrace.algorithms.grids import voxel_volume_mm3
+from graytrace.images.grids import Volume, is_same_grid
 from graytrace.images.reading import read_volume
 from graytrace.images.writing import write_mask, write_volume
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.algorithms.lesion_detection import find_gray_islands
+from graytrace.algorithms.lesion_detection import find_gray_islands, whiten_islands
 from graytrace.algorithms.structures import label_structures
 from graytrace.algorithms.tissue import segment_tissue
 from graytrace.algorithms.volumes import tissue_volume_ml
@@ -41,12 +41,8 @@ class SegmentTissue(EngineInterface):
         structures = label_structures(scan.data, scan.voxel_to_ras, predict=predict, brain_mask=brain.data)
         tissue = segment_tissue(scan.data, scan.voxel_to_ras, brain.data, intracranial.data, structures)
         islands = find_gray_islands(tissue.gm, tissue.csf, structures, brain.data, scan.voxel_to_ras)
-        fractions = {
-            "gm": np.where(islands, 0, tissue.gm),
-            "wm": np.where(islands, tissue.wm + tissue.gm, tissue.wm),
-            "csf": tissue.csf,
-            "subcortical_gm": np.where(islands, 0, tissue.subcortical_gm),
-        }
+        gm, wm, subcortical_gm = whiten_islands(tissue.gm, tissue.wm, tissue.subcortical_gm, islands)
+        fractions = {"gm": gm, "wm": wm, "csf": tissue.csf, "subcortical_gm": subcortical_gm}
         for trait, name in _TRAITS.items():
             path = self._keep(trait, folder / f"{trait}.nii.gz")
             write_volume(path, Volume(fractions[name], scan.voxel_to_ras))
