@@ -14,6 +14,7 @@ The sum hardly depends on the weight of the regularization (docs/validation.md).
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -33,14 +34,19 @@ from graytrace.algorithms.intensity import (
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.multigrid import solve_membrane
 from graytrace.algorithms.resampling import resample
+from graytrace.algorithms.sharpness import estimate_sharpness_difference, match_sharpness
 
+_TISSUES = ("gm", "wm", "subcortical_gm")
 _MARGIN_MM = 10.0
 _FINEST_MM, _COARSEST_MM = 1.0, 2.0
 _MEMBRANE_WEIGHT = 10.0
 _ITERATIONS = 2
+_SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
 _LAST_ITERATIONS = 1  # after the shading that was left has been taken out
 _PURE = 0.95
 _CONTRAST_ROUNDS = 3
+_SHADING_ROUNDS = 2  # one leaves a third of it
+_INNER_CORTEX_MM = 1.6  # from white matter: sulci, which open as cortex is lost, lie further out
 # of the change, from the cohorts with known change in docs/validation.md
 _SCALE_SE = 5e-5
 _UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE_PER_MM = 0.06, 0.04
@@ -81,7 +87,9 @@ class ChangeMeasure:
     """Changes in percent of baseline, with the parts they are made of and what tells of their quality.
 
     `gm_jacobian_percent` is Jacobian integration alone; `noise_sd` the spread of the difference of both visits in
-    units of white matter before, `residual_sd` after registration.  `gm_change_se_points` is the standard error of
+    units of white matter before, `residual_sd` after registration.  `sharpness_difference_mm2` is the variance of the
+    follow-up's point spread less that of the baseline's along x, y, z, corrected; `sharpness_effect_points` is what
+    the correction did to `gm_change_percent`.  `gm_change_se_points` is the standard error of
     `gm_change_percent` in percentage points: noise and scale, and what validation found beyond them.
     """
 
@@ -96,6 +104,8 @@ class ChangeMeasure:
     residual_sd: float
     differential_bias_percent: float
     covered_percent: float
+    sharpness_difference_mm2: tuple[float, float, float]
+    sharpness_effect_points: float
     images: MidwayImages
 
 
@@ -104,6 +114,7 @@ class _Scene:
     """Everything on the midway grid that the iterations share."""
 
     coefficients: tuple[NDArray[Any], NDArray[Any]]
+    fractions: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]  # splines of both visits' tissues
     to_voxel: tuple[NDArray[Any], NDArray[Any]]
     gains: tuple[NDArray[Any], NDArray[Any]]
     seen: NDArray[Any]
@@ -112,10 +123,13 @@ class _Scene:
     spacing: float
     contrast: Contrast | None = None  # as found after gains; None: both visits have the same
 
-    def common(self, fractions: tuple[NDArray[Any], NDArray[Any]], velocity: NDArray[Any]) -> NDArray[Any]:
+    def common(self, name: str, velocity: NDArray[Any]) -> NDArray[Any]:
         """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
         warps = (exponential(-velocity / 2), exponential(velocity / 2))
-        pulled = [_pull_fraction(f, m, u) for f, m, u in zip(fractions, self.to_voxel, warps, strict=True)]
+        pulled = [
+            np.clip(sample_spline(c, m, u), 0, 1)  # a spline overshoots
+            for c, m, u in zip(self.fractions[name], self.to_voxel, warps, strict=True)
+        ]
         return np.asarray((pulled[0] + pulled[1]) / 2 * self.seen)
 
     def registered(self, velocity: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
@@ -187,7 +201,6 @@ def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray
 def _even_contrast(
     scene: _Scene,
     plain: list[NDArray[Any]],
-    visits: tuple[VisitTissue, VisitTissue],
     inside: NDArray[Any],
     velocity: NDArray[Any],
 ) -> tuple[_Scene, NDArray[Any]]:
@@ -198,10 +211,7 @@ def _even_contrast(
     """
     even = scene
     for _ in range(_CONTRAST_ROUNDS):
-        gm, wm = (
-            even.common((getattr(visits[0], name), getattr(visits[1], name)), velocity) * inside
-            for name in ("gm", "wm")
-        )
+        gm, wm = (even.common(name, velocity) * inside for name in ("gm", "wm"))
         if even is scene:
             white = match_visits(plain[0], plain[1], wm > _PURE, scene.spacing)
             even = replace(scene, gains=(white.baseline_gain, white.followup_gain))
@@ -213,6 +223,42 @@ def _even_contrast(
         even = replace(even, contrast=contrast)
         velocity = _register(even, velocity, _ITERATIONS)
     return even, velocity
+
+
+def _even_sharpness(
+    scene: _Scene, visits: tuple[VisitTissue, VisitTissue], inside: NDArray[Any], velocity: NDArray[Any]
+) -> tuple[_Scene, NDArray[Any], NDArray[Any]]:
+    """Scene and velocity with both visits equally sharp, and the variance (3,), mm^2, by which follow-up was blurrier."""
+    variance = np.zeros(3)
+    grid_to_midway = scene.spacing
+    to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
+    even = scene
+    for _ in range(_SHARPNESS_ROUNDS):
+        gm, wm = (even.common(name, velocity) for name in ("gm", "wm"))
+        variance = variance + estimate_sharpness_difference(*even.registered(velocity), gm, wm, inside)
+        images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
+        even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
+        velocity = _register(even, velocity, 1)
+    return even, velocity, variance * grid_to_midway**2
+
+
+def _even_shading(
+    scene: _Scene, gm: NDArray[Any], wm: NDArray[Any], inside: NDArray[Any], velocity: NDArray[Any]
+) -> _Scene:
+    """Scene without the shading that pure voxels still show.
+
+    Only the inner half of the cortex counts: in the outer half sulci too narrow to be seen darken as they open, and
+    evening that out would hide a part of the loss.
+    """
+    inner = distance_to(wm > 0.5, np.full(3, scene.spacing)) < _INNER_CORTEX_MM
+    pure = inside & ((wm > _PURE) | ((gm > _PURE) & inner))
+    images = scene.registered(velocity)
+    gains = scene.gains
+    for _ in range(_SHADING_ROUNDS):
+        factors = even_out(images[0], images[1], pure, scene.spacing)
+        images = (images[0] * factors[0], images[1] * factors[1])
+        gains = (gains[0] * factors[0], gains[1] * factors[1])
+    return replace(scene, gains=gains)
 
 
 @dataclass(frozen=True)
@@ -296,20 +342,24 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     near = distance_to(intracranial, np.full(3, spacing)) < _DATA_REACH_MM
     gains = (matched.baseline_gain, matched.followup_gain)
     weight = (near & seen).astype(np.float32)
-    scene = _Scene(coefficients, to_voxel, gains, seen, weight, max(matched.noise_sd, 1e-3), spacing)
+    fractions = {
+        name: (spline_coefficients(getattr(baseline, name)), spline_coefficients(getattr(followup, name)))
+        for name in _TISSUES
+    }
+    scene = _Scene(coefficients, fractions, to_voxel, gains, seen, weight, max(matched.noise_sd, 1e-3), spacing)
     velocity = _register(scene, still, _ITERATIONS)
-    scene, velocity = _even_contrast(scene, plain, visits, inside, velocity)
-    gm, wm = (scene.common((getattr(baseline, name), getattr(followup, name)), velocity) for name in ("gm", "wm"))
-    factors = even_out(*scene.registered(velocity), inside & (np.maximum(gm, wm) > _PURE), spacing)
-    scene = replace(scene, gains=(scene.gains[0] * factors[0], scene.gains[1] * factors[1]))
+    blurred = scene
+    scene, velocity, variance_mm2 = _even_sharpness(scene, visits, inside, velocity)
+    scene, velocity = _even_contrast(scene, plain, inside, velocity)
+    gm, wm = (scene.common(name, velocity) for name in ("gm", "wm"))
+    scene = _even_shading(scene, gm, wm, inside, velocity)
     velocity = _register(scene, velocity, _LAST_ITERATIONS)
     flow, residual_sd = _flow(scene, velocity, inside)
-    gm, wm, deep = (
-        scene.common((getattr(baseline, name), getattr(followup, name)), velocity)
-        for name in ("gm", "wm", "subcortical_gm")
-    )
+    gm, wm, deep = (scene.common(name, velocity) for name in _TISSUES)
     everything = float(resample(baseline.gm, to_voxel[0], shape).sum()) + 1e-6
     gm_change = flow.change_percent(gm)
+    as_taken = replace(scene, coefficients=blurred.coefficients)
+    unsharp, _ = _flow(as_taken, velocity, inside)
     longest_mm = max(float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max()) for visit in visits)
     with np.errstate(divide="ignore"):
         log_jacobian = np.log(np.maximum(flow.jacobian_followup, 1e-3) / np.maximum(flow.jacobian_baseline, 1e-3))
@@ -327,6 +377,8 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         noise_sd=matched.noise_sd,
         residual_sd=residual_sd,
         differential_bias_percent=matched.field_percent,
+        sharpness_difference_mm2=(float(variance_mm2[0]), float(variance_mm2[1]), float(variance_mm2[2])),
+        sharpness_effect_points=gm_change - unsharp.change_percent(gm),
         covered_percent=100 * float((resample(baseline.gm, to_voxel[0], shape) * seen).sum()) / everything,
         images=images,
     )
@@ -337,8 +389,3 @@ def _standard_error(change_percent: float, noise_points: float, voxel_mm: float)
     share = _UNEXPLAINED_SHARE_PER_MM * max(voxel_mm, 1.0)
     parts = (noise_points, 300 * _SCALE_SE, _UNEXPLAINED_POINTS, share * change_percent)
     return float(np.sqrt(sum(part**2 for part in parts)))
-
-
-def _pull_fraction(fraction: NDArray[Any], to_voxel: NDArray[Any], warp: NDArray[Any]) -> NDArray[Any]:
-    """A fraction on the displaced midway grid: its spline, kept within [0, 1]."""
-    return np.asarray(np.clip(sample_spline(spline_coefficients(fraction), to_voxel, warp), 0, 1))

@@ -1,8 +1,8 @@
 """Midway space: where two visits of one patient meet half-way, neither favoured.
 
-Both visits are carried to the middle of the similarity transform between them, each by half of it, so that both see
-the same interpolation and swapping them swaps nothing but names.  The scale between the visits is read off what does
-not shrink, the skull and scalp around the intracranial space; position is then read off the brain.
+Both visits are carried to the middle of the affine transform between them, each by half of it, so that both see the
+same interpolation and swapping them swaps nothing but names.  What the scanner's gradients did differently, scale
+along three axes and shear, is estimated from bone (`skull`); position is then estimated from the brain.
 """
 
 from __future__ import annotations
@@ -16,13 +16,18 @@ from scipy import linalg, ndimage
 
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.resampling import resample
+from graytrace.algorithms.skull import AXIS_SCALES, BONE_MM, SkullFit, fit_skull, shows_skull
 
 _LEVELS_MM = (8.0, 4.0, 2.0)
-_SHELL_MM = (3.0, 20.0)  # skull and scalp, clear of the dura and of what the intracranial mask gets wrong
+_SHELL_MM = (3.0, 20.0)  # skull and scalp: how well the heads as a whole meet
+_AROUND_MM = (1.0, 10.0)  # where a head that is not skull-stripped has marrow, fat or scalp
+_BRIGHT_PERCENTILE, _BRIGHTEST = 90, 2.0  # white matter of what lies in the skull; fat beyond twice of it has no edge
 _NORMALIZATION_MM = 12.0
 _START_DEGREES = 14.0
 _MAX_ITERATIONS = 25
 _CONVERGED_MM = 2e-4
+_RIGID, _ALL = 6, 12  # of the parameters of `affine_matrix`
+_HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -38,8 +43,9 @@ class Visit:
 class MidwayAlignment:
     """Half-way transforms in RAS mm, and how well the visits meet there.
 
-    `scale` is the length of the follow-up head over that of the baseline head (1 without scanner drift);
-    `correlation` and `shell_correlation` are of locally normalized intensities in brain and skull shell.
+    `scale` is the length of the follow-up skull over that of the baseline skull (1 without scanner drift), the mean of
+    `axis_scales` along x, y and z, `scale_se` its standard error.  Without a skull (`has_skull` false) all scales are
+    one.  `correlation` and `shell_correlation` are of locally normalized intensities in brain and in skull and scalp.
     """
 
     baseline_to_midway: NDArray[Any]
@@ -47,6 +53,9 @@ class MidwayAlignment:
     scale: float
     correlation: float
     shell_correlation: float
+    scale_se: float = 0.0
+    axis_scales: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    has_skull: bool = True
 
 
 def normalize_locally(image: NDArray[Any], sigma_voxels: NDArray[Any]) -> NDArray[Any]:
@@ -58,10 +67,20 @@ def normalize_locally(image: NDArray[Any], sigma_voxels: NDArray[Any]) -> NDArra
     return np.asarray(np.clip((image - mean) / (spread + floor), -3, 3))
 
 
-def similarity_matrix(parameters: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
-    """(4, 4) matrix exp of 3 rotations (rad), 3 translations (mm) and log scale about `centre` (3,)."""
-    rx, ry, rz, tx, ty, tz, s = parameters
-    generator = np.array([[s, -rz, ry, tx], [rz, s, -rx, ty], [-ry, rx, s, tz], [0, 0, 0, 0]])
+def affine_matrix(parameters: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
+    """(4, 4) matrix exp of an affine generator about `centre` (3,).
+
+    Parameters
+    ----------
+    parameters : (12,) ndarray
+        3 rotations (rad), 3 translations (mm), log scales along x, y, z, shears xy, xz, yz.
+    centre : (3,) ndarray
+        mm.
+    """
+    rx, ry, rz, tx, ty, tz, sx, sy, sz, hxy, hxz, hyz = parameters
+    generator = np.array(
+        [[sx, hxy - rz, hxz + ry, tx], [hxy + rz, sy, hyz - rx, ty], [hxz - ry, hyz + rx, sz, tz], [0, 0, 0, 0]]
+    )
     shift = np.eye(4)
     shift[:3, 3] = centre
     back = np.eye(4)
@@ -77,31 +96,43 @@ class _Level:
     weights: tuple[NDArray[Any], NDArray[Any]]
     affines: tuple[NDArray[Any], NDArray[Any]]
 
-    def pull(self, parameters: NDArray[Any], centre: NDArray[Any]) -> list[NDArray[Any]]:
-        """Both images, then both weights, on the midway grid for a transform from baseline to follow-up."""
-        half = similarity_matrix(0.5 * parameters, centre)
+    def to_voxels(self, parameters: NDArray[Any], centre: NDArray[Any]) -> list[NDArray[Any]]:
+        """Midway grid to the voxels of each visit, (4, 4), for a transform from baseline to follow-up."""
+        half = affine_matrix(0.5 * parameters, centre)
         to_visit = (np.linalg.inv(half), half)  # midway to baseline, midway to follow-up
-        found = []
-        for volumes in (self.images, self.weights):
-            for volume, affine, transform in zip(volumes, self.affines, to_visit, strict=True):
-                matrix = np.linalg.inv(affine) @ transform @ self.grid_to_ras
-                found.append(resample(volume, matrix, self.shape))
-        return found
+        return [np.linalg.inv(a) @ t @ self.grid_to_ras for a, t in zip(self.affines, to_visit, strict=True)]
+
+    def pull(self, parameters: NDArray[Any], centre: NDArray[Any]) -> list[NDArray[Any]]:
+        """Both images, then both weights, on the midway grid."""
+        matrices = self.to_voxels(parameters, centre)
+        return [
+            resample(volume, matrix, self.shape)
+            for volumes in (self.images, self.weights)
+            for volume, matrix in zip(volumes, matrices, strict=True)
+        ]
+
+    def coordinates(self, centre: NDArray[Any]) -> list[NDArray[Any]]:
+        """Coordinates x, y, z about `centre`, mm, that broadcast to the grid."""
+        axes = [self.grid_to_ras[i, 3] + self.grid_to_ras[i, i] * np.arange(n) for i, n in enumerate(self.shape)]
+        return np.meshgrid(*(a - c for a, c in zip(axes, centre, strict=True)), indexing="ij", sparse=True)
+
+    def gradient(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+        """Slopes of an image on the grid, per mm."""
+        return list(np.gradient(image, *(float(self.grid_to_ras[i, i]) for i in range(3))))
 
 
-def _design(level: _Level, gradient: list[NDArray[Any]], centre: NDArray[Any]) -> NDArray[Any]:
-    """(7, N) change of intensity for each parameter: gradient times generator."""
-    axes = [level.grid_to_ras[i, 3] + level.grid_to_ras[i, i] * np.arange(n) for i, n in enumerate(level.shape)]
-    x, y, z = np.meshgrid(*(a - c for a, c in zip(axes, centre, strict=True)), indexing="ij", sparse=True)
+def _design(level: _Level, gradient: list[NDArray[Any]], centre: NDArray[Any], count: int) -> NDArray[Any]:
+    """(count, N) change of intensity for each of the first parameters of `affine_matrix`: gradient times generator."""
+    x, y, z = level.coordinates(centre)
     gx, gy, gz = gradient
-    rows = (gz * y - gy * z, gx * z - gz * x, gy * x - gx * y, gx, gy, gz, gx * x + gy * y + gz * z)
+    rows = [gz * y - gy * z, gx * z - gz * x, gy * x - gx * y, gx, gy, gz]
+    if count > len(rows):
+        rows += [gx * x, gy * y, gz * z, gx * y + gy * x, gx * z + gz * x, gy * z + gz * y]
     return np.stack([r.ravel() for r in rows])
 
 
-def _refine(
-    level: _Level, parameters: NDArray[Any], centre: NDArray[Any], free: NDArray[Any], iterations: int
-) -> NDArray[Any]:
-    """Gauss-Newton on the robust difference of both visits in midway space."""
+def _refine(level: _Level, parameters: NDArray[Any], centre: NDArray[Any], iterations: int) -> NDArray[Any]:
+    """Position by Gauss-Newton on the robust difference of both visits in midway space; the rest stays."""
     parameters = parameters.copy()
     for _ in range(iterations):
         baseline, followup, w1, w2 = level.pull(parameters, centre)
@@ -109,18 +140,14 @@ def _refine(
         inside = weight > 0.01
         if np.count_nonzero(inside) < 200:
             return parameters
-        spacing = [float(level.grid_to_ras[i, i]) for i in range(3)]
-        gradient = np.gradient((baseline + followup) / 2, *spacing)
-        rows = _design(level, gradient, centre)[:, inside][free]
+        rows = _design(level, level.gradient((baseline + followup) / 2), centre, _RIGID)[:, inside]
         residual = (followup - baseline).ravel()[inside]
         spread = 1.4826 * np.median(np.abs(residual)) + 1e-6
         robust = weight[inside] / (1 + (residual / (2 * spread)) ** 2)
         hessian = (rows * robust) @ rows.T
         step = -np.linalg.solve(hessian + 1e-9 * np.trace(hessian) * np.eye(len(hessian)), (rows * robust) @ residual)
-        parameters[free] += step
-        full = np.zeros(7)
-        full[free] = step
-        if np.abs(full[3:6]).max() + 80 * np.abs(full[[0, 1, 2, 6]]).max() < _CONVERGED_MM:
+        parameters[:_RIGID] += step
+        if np.abs(step[3:6]).max() + 80 * np.abs(step[:3]).max() < _CONVERGED_MM:
             break
     return parameters
 
@@ -148,56 +175,82 @@ class _Pair:
     def __init__(self, baseline: Visit, followup: Visit) -> None:
         self.visits = (baseline, followup)
         self.voxel_mm = [np.linalg.norm(v.voxel_to_ras[:3, :3], axis=0) for v in self.visits]
-        self.images, self.brains, self.shells = [], [], []
+        self.images, self.plain = [], []
+        self.brains, self.shells, self.bones, self.surroundings = [], [], [], []
         for visit, voxel_mm in zip(self.visits, self.voxel_mm, strict=True):
             self.images.append(normalize_locally(visit.image, _NORMALIZATION_MM / voxel_mm))
+            bright = float(np.percentile(visit.image[visit.intracranial_mask], _BRIGHT_PERCENTILE))
+            self.plain.append(np.clip(visit.image / max(bright, 1e-6), 0, _BRIGHTEST).astype(np.float32))
             distance = distance_to(visit.intracranial_mask, voxel_mm)
             self.brains.append((distance < 3.0).astype(np.float32))
             shell = (distance > _SHELL_MM[0]) & (distance < _SHELL_MM[1])
             self.shells.append(shell.astype(np.float32))
+            around = (distance > _AROUND_MM[0]) & (distance < _AROUND_MM[1])
+            self.surroundings.append(around.astype(np.float32))
+            bone = (distance > BONE_MM[0]) & (distance < BONE_MM[1])
+            self.bones.append(bone.astype(np.float32))
         centres = [_centre_of_mass(v.intracranial_mask, v.voxel_to_ras) for v in self.visits]
         self.centre = (centres[0] + centres[1]) / 2
         self.shift = centres[1] - centres[0]
 
-    def level(self, spacing_mm: float, weights: list[NDArray[Any]], radius_mm: float = 105.0) -> _Level:
-        """Both visits smoothed for a midway grid of `spacing_mm` around the head."""
+    def level(
+        self, spacing_mm: float, weights: list[NDArray[Any]], *, plain: bool = False, radius_mm: float = 105.0
+    ) -> _Level:
+        """Both visits smoothed for a midway grid of `spacing_mm` around the head; `plain`: not locally normalized."""
         side = int(2 * radius_mm / spacing_mm) + 1
         grid_to_ras = np.diag([spacing_mm] * 3 + [1.0])
         grid_to_ras[:3, 3] = self.centre - spacing_mm * (side - 1) / 2
         images = []
-        for image, voxel_mm in zip(self.images, self.voxel_mm, strict=True):
+        for image, voxel_mm in zip(self.plain if plain else self.images, self.voxel_mm, strict=True):
             sigma_mm = np.sqrt(np.maximum((0.6 * spacing_mm) ** 2 - (0.4 * voxel_mm) ** 2, 0))
             images.append(ndimage.gaussian_filter(image, sigma_mm / voxel_mm))
         affines = (self.visits[0].voxel_to_ras, self.visits[1].voxel_to_ras)
         return _Level(grid_to_ras, (side, side, side), (images[0], images[1]), (weights[0], weights[1]), affines)
 
 
-_RIGID = np.array([True] * 6 + [False])
-_SIMILARITY = np.array([True] * 7)
-
-
 def _coarse_start(level: _Level, pair: _Pair) -> NDArray[Any]:
     """Best of several starts; a patient is rarely turned by more than 20 degrees between visits."""
-    best, best_correlation = np.zeros(7), -2.0
+    best, best_correlation = np.zeros(_ALL), -2.0
     turns = [np.zeros(3)] + [s * np.deg2rad(_START_DEGREES) * axis for axis in np.eye(3) for s in (1, -1)]
     for turn in turns:
-        start = np.concatenate([turn, pair.shift, [0.0]])
-        start = _refine(level, start, pair.centre, _RIGID, 8)
+        start = np.concatenate([turn, pair.shift, np.zeros(_ALL - _RIGID)])
+        start = _refine(level, start, pair.centre, 8)
         correlation = _correlation(level, start, pair.centre)
         if correlation > best_correlation + 1e-3:
             best, best_correlation = start, correlation
     return best
 
 
+def _bone_geometry(pair: _Pair, parameters: NDArray[Any]) -> SkullFit | None:
+    """What the scanner did differently, from bone; None where the visits show no skull."""
+    level = pair.level(_LEVELS_MM[-1], pair.bones, plain=True)
+    baseline, followup, w1, w2 = level.pull(parameters, pair.centre)
+    bone = (w1 > _HALF) & (w2 > _HALF)
+    matrices = level.to_voxels(parameters, pair.centre)
+    around = [resample(s, m, level.shape) > _HALF for s, m in zip(pair.surroundings, matrices, strict=True)]
+    if not shows_skull((baseline, followup), around[0] & around[1]):
+        return None
+    x, y, z = (np.broadcast_to(c, level.shape)[bone] for c in level.coordinates(pair.centre))
+
+    def pull(found: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+        images = level.pull(found, pair.centre)
+        return images[0], images[1]
+
+    def design(mean: NDArray[Any]) -> NDArray[Any]:
+        return _design(level, level.gradient(mean), pair.centre, _ALL)
+
+    return fit_skull(pull, design, bone, np.stack([x, y, z]), parameters)
+
+
 def align_visits(baseline: Visit, followup: Visit, *, estimate_scale: bool = True) -> MidwayAlignment:
-    """Find the similarity transform between two visits and its two halves.
+    """Find the affine transform between two visits and its two halves.
 
     Parameters
     ----------
     baseline, followup : Visit
         T1w intensities of any gain and bias with masks, on any grid.
     estimate_scale : bool
-        Read the scanner's scale change off the skull; without, the scale is one.
+        Estimate what the scanner's gradients did differently from the skull; without, all scales are one.
 
     Raises
     ------
@@ -211,17 +264,21 @@ def align_visits(baseline: Visit, followup: Visit, *, estimate_scale: bool = Tru
     parameters = _coarse_start(pair.level(_LEVELS_MM[0], pair.brains), pair)
     for spacing_mm in _LEVELS_MM[1:]:
         brain = pair.level(spacing_mm, pair.brains)
-        parameters = _refine(brain, parameters, pair.centre, _RIGID, _MAX_ITERATIONS)
+        parameters = _refine(brain, parameters, pair.centre, _MAX_ITERATIONS)
+    fit = _bone_geometry(pair, parameters) if estimate_scale else None
+    if fit is not None:
+        parameters[_RIGID:] = fit.parameters[_RIGID:]
+        parameters = _refine(brain, parameters, pair.centre, _MAX_ITERATIONS)
     shell = _Level(brain.grid_to_ras, brain.shape, brain.images, (pair.shells[0], pair.shells[1]), brain.affines)
-    if estimate_scale:
-        with_scale = _refine(shell, parameters, pair.centre, _SIMILARITY, _MAX_ITERATIONS)
-        parameters[6] = with_scale[6]
-        parameters = _refine(brain, parameters, pair.centre, _RIGID, _MAX_ITERATIONS)
-    half = similarity_matrix(0.5 * parameters, pair.centre)
+    half = affine_matrix(0.5 * parameters, pair.centre)
+    axes = np.exp(parameters[AXIS_SCALES])
     return MidwayAlignment(
         baseline_to_midway=half,
         followup_to_midway=np.linalg.inv(half),
-        scale=float(np.exp(parameters[6])),
+        scale=float(np.exp(parameters[AXIS_SCALES].mean())),
         correlation=_correlation(brain, parameters, pair.centre),
         shell_correlation=_correlation(shell, parameters, pair.centre),
+        scale_se=0.0 if fit is None else fit.scale_se,
+        axis_scales=(float(axes[0]), float(axes[1]), float(axes[2])),
+        has_skull=fit is not None,
     )

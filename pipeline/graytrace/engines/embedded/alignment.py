@@ -43,4 +43,7 @@ class AlignVisits(EngineInterface):
             "scale_percent": 100 * (alignment.scale - 1),
             "alignment_similarity": float(alignment.correlation),
             "shell_similarity": float(alignment.shell_correlation),
+            "scale_se_percent": 100 * alignment.scale_se,
+            "axis_scales_percent": [100 * (scale - 1) for scale in alignment.axis_scales],
+            "has_skull": alignment.has_skull,
         }
