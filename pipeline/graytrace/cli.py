@@ -47,6 +47,7 @@ COMMANDS = {
     "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
     "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
     "power": ("graytrace.commands.power", "say how many patients a trial needs"),
+    "run": ("graytrace.commands.run", "measure a whole study, in the manner of BIDS Apps"),
     "truth": ("graytrace.commands.truth", "set what was measured on phantoms beside what is true"),
 }
 
@@ -64,6 +65,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "GRAYTRACE_VERSION" in os.environ:
         end_with_parent()
     chosen = next((word for word in argv if not word.startswith("-")), None)
+    argv, after_dashes = _split_at_dashes(argv) if chosen == "run" else (argv, [])
     _limit_threads(argv)
     parser = argparse.ArgumentParser(prog="graytrace", description="Gray-matter loss between two MRI visits.")
     parser.add_argument("--version", action="version", version=f"Graytrace {__version__}")
@@ -74,7 +76,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(module_name)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(argv, argparse.Namespace(after_dashes=after_dashes))
     try:
         args.run(args)
     except PipelineError as error:
@@ -86,6 +88,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{args.command}: {_machine_fault(error)}\n")
         return 1
     return 0
+
+
+def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before and after a lone ``--``."""
+    at = argv.index("--") if "--" in argv else len(argv)
+    return list(argv[:at]), list(argv[at + 1 :])
 
 
 def _machine_fault(error: OSError) -> str:

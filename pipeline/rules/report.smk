@@ -74,7 +74,7 @@ rule dose_response:
     output:
         table=report(
             OUT / "dose_response.tsv",
-            caption="../graytrace/report/captions/dose_response.rst",
+            caption=find_caption("dose_response"),
             category="Tables",
             labels={"table": "dose response"},
         ),
@@ -105,21 +105,21 @@ rule report:
         midway=report(
             directory(OUT / "gallery" / "midway"),
             patterns=["{patient}_{visit}.jpg"],
-            caption="../graytrace/report/captions/midway.rst",
+            caption=find_caption("midway"),
             category="Visits half-way between them",
             labels={"patient": "{patient}", "visit": "{visit}"},
         ),
         borders=report(
             directory(OUT / "gallery" / "borders"),
             patterns=["{patient}_{visit}.jpg"],
-            caption="../graytrace/report/captions/borders.rst",
+            caption=find_caption("borders"),
             category="Borders on the scans",
             labels={"patient": "{patient}", "visit": "{visit}"},
         ),
         change=report(
             directory(OUT / "gallery" / "change"),
             patterns=["{patient}_change.jpg"],
-            caption="../graytrace/report/captions/change.rst",
+            caption=find_caption("change"),
             category="Local change",
             labels={"patient": "{patient}"},
         ),

@@ -30,14 +30,14 @@ rule aggregate_atrophy:
     output:
         atrophy=report(
             OUT / "atrophy.tsv",
-            caption="../graytrace/report/captions/atrophy.rst",
+            caption=find_caption("atrophy"),
             category="Tables",
             labels={"table": "change of every patient"},
         ),
         volumes=OUT / "volumes.tsv",
         quality=report(
             OUT / "quality.tsv",
-            caption="../graytrace/report/captions/quality.rst",
+            caption=find_caption("quality"),
             category="Tables",
             labels={"table": "quality of every scan and pair"},
         ),

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import reprlib
@@ -161,6 +162,15 @@ def _parse(path: Path) -> Any:
     if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # a few lines of them fill any memory
         raise ConfigError(f"{path}: references (*name) are not allowed: write the values out.")
     return yaml.safe_load(text)
+
+
+def merge_configs(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """One mapping over another, section by section, as Snakemake merges configuration files."""
+    merged = copy.deepcopy(dict(under))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge_configs(merged[key], value) if both else value
+    return merged
 
 
 def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -> Config:
