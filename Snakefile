@@ -14,6 +14,7 @@ min_version("9.19")
 # a checkout works without being installed
 sys.path.insert(0, str(Path(workflow.basedir) / "pipeline"))
 
+from graytrace.catalog import command_line
 from graytrace.workflow.containers import choose_stages, container_image
 from graytrace.workflow.freshness import study_digest
 from graytrace.workflow.opening import asked_tables, job_environment, open_study

@@ -11,25 +11,10 @@ import tempfile
 from collections.abc import Sequence
 
 from graytrace import __version__
+from graytrace.catalog import STEPS
 from graytrace.engines.processes import end_with_parent
 from graytrace.errors import PipelineError
 
-STEPS = {
-    "scan_table": "write down who has which scan",
-    "inspect": "say whether a scan can be measured",
-    "skull_strip": "find the brain",
-    "correct_bias": "take the coil's shading out",
-    "fill_lesions": "fill white-matter lesions",
-    "segment_tissue": "separate gray matter, white matter and CSF",
-    "gray_matter_volume": "measure volumes",
-    "align_visits": "find the space half-way between two visits",
-    "measure_change": "measure the change between two visits",
-    "check_scan": "say how good a scan is and draw mask and tissue borders on it",
-    "check_pair": "say how well two visits compare and draw them half-way between",
-    "aggregate_atrophy": "put the tables together",
-    "dose_response": "ask whether the change goes with the dose or another number",
-    "report": "write the page that people open first, and the methods text",
-}
 _FREE = "Free some space (results, or temporary files: TMPDIR says where)"
 _PERMIT = "Get the right to write there"
 _MACHINE_FAULTS = {
@@ -43,7 +28,7 @@ _MACHINE_FAULTS = {
     errno.EIO: "The disk or the network file system does not work: repair it",
 }
 COMMANDS = {
-    **{step: (f"graytrace.steps.{step}", text) for step, text in STEPS.items()},
+    **{name: (f"graytrace.steps.{name}", step.help) for name, step in STEPS.items()},
     "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
     "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
     "power": ("graytrace.commands.power", "say how many patients a trial needs"),

@@ -26,7 +26,7 @@ rule aggregate_atrophy:
     input:
         table=OUT / "scans.tsv",
         records=lambda wc: planned_records(CONFIG, PLAN, CODE, workflow),
-        checks=lambda wc: PLAN.records("check_scan", "check_pair"),
+        checks=lambda wc: PLAN.records(checks=True),
     output:
         atrophy=report(
             OUT / "atrophy.tsv",

@@ -9,7 +9,7 @@ from typing import Any
 
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.findings import Flag
-from graytrace.schemas import load_schema
+from graytrace.schemas import load_metrics
 
 ENOUGH_FOR_Z = 8
 Row = dict[str, Any]
@@ -48,8 +48,7 @@ def list_metrics() -> list[Metric]:
     """Every number of quality.tsv that can have a limit, in the table's order."""
     return [
         Metric(name, field["label"], field["unit"], field["better"], field["decimals"], field.get("relevant", 0.0))
-        for name, field in load_schema("quality")["properties"].items()
-        if "better" in field
+        for name, field in load_metrics().items()
     ]
 
 

@@ -7,14 +7,14 @@ from pathlib import Path
 
 import numpy as np
 
+from graytrace.catalog import VISITS
 from graytrace.engines.registry import EMBEDDED
 from graytrace.findings import Flag
 from graytrace.records import Record
-from graytrace.steps.arguments import add_pair_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 
-VISITS = ("baseline", "followup")
 _MASK = "intracranial_mask"
 # beyond what a well kept scanner drifts between services
 _SCALE_LIMIT_PERCENT = 0.5
@@ -23,7 +23,7 @@ _VOXEL_SIZE_TOLERANCE = 0.02
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_pair_arguments(parser, *(f"{visit}_{step}" for visit in VISITS for step in ("inspect", "skull_strip", "image")))
+    add_step_arguments(parser, "align_visits")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -40,8 +40,7 @@ def run(args: argparse.Namespace) -> None:
             tool_versions=versions,
         )
 
-    names = [f"{visit}_{step}" for visit in VISITS for step in ("inspect", "skull_strip", "image")]
-    perform(job, work, upstream={name: getattr(args, name) for name in names}, outputs={})
+    perform(job, work, upstream=upstream_of("align_visits", args), outputs={})
 
 
 def visit_inputs(upstream: Upstream, job: Job) -> dict[str, Path]:
