@@ -8,13 +8,17 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import numba
 import numpy as np
+import SimpleITK
 from numpy.typing import ArrayLike, NDArray
+from threadpoolctl import threadpool_limits
 
 from graytrace.algorithms.grids import Grid
 from graytrace.algorithms.resampling import resample, resample_part
@@ -272,11 +276,27 @@ def _bring(scan: ScanLike, folder: Path) -> Path:
     return path
 
 
+@contextmanager
+def _limit_threads(threads: int) -> Iterator[None]:
+    """Threads of numerical libraries as in a job of the workflow; ITK's sums depend on their number, so it has one."""
+    limits = SimpleITK.ProcessObject
+    before, compiled = limits.GetGlobalDefaultNumberOfThreads(), numba.get_num_threads()
+    try:
+        limits.SetGlobalDefaultNumberOfThreads(1)
+        numba.set_num_threads(min(threads, compiled))
+        with threadpool_limits(threads):
+            yield
+    finally:
+        limits.SetGlobalDefaultNumberOfThreads(before)
+        numba.set_num_threads(compiled)
+
+
 def _do(task: str, inputs: Mapping[str, Any], folder: Path, threads: int) -> TaskResult:
     """One task by the embedded engine, in a folder of its own."""
     work = folder / task
     work.mkdir()
-    return run_task(TASKS[task], engine_of(task, EMBEDDED), inputs, cwd=work, threads=threads)
+    with _limit_threads(threads):
+        return run_task(TASKS[task], engine_of(task, EMBEDDED), inputs, cwd=work, threads=threads)
 
 
 def _segment(scan: Path, folder: Path, threads: int) -> TaskResult:
@@ -293,7 +313,7 @@ def _load(stages: TaskResult) -> Segmentation:
     volumes = {name: read_volume(path) for name, path in stages.images.items()}
     return Segmentation(
         image=volumes["image"].data,
-        voxel_to_ras=volumes["image"].voxel_to_ras,
+        voxel_to_ras=volumes["gm_fraction"].voxel_to_ras,  # each file rounds: this one gives the tables their volumes
         **{name.removesuffix("_fraction"): volumes[name].data for name in _FRACTIONS},
         **{name: volumes[name].data > 0 for name in _MASKS},
         measures=stages.measures,
