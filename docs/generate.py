@@ -42,7 +42,7 @@ def write_parameters() -> str:
             parts.append(f"| `{name}.{key}` | {_default(default)} | {_cell(field['description'])}{_choices(choices)} |")
         parts.append("")
     limits = defaults["quality"]["limits"]
-    parts.append("## Default limits of quality\n\n| number | least | most |\n| --- | --- | --- |")
+    parts.append("## Default limits of image quality metrics\n\n| number | least | most |\n| --- | --- | --- |")
     parts += [f"| `{name}` | {limit.get('min', '')} | {limit.get('max', '')} |" for name, limit in limits.items()]
     return "\n".join(parts) + "\n"
 

@@ -264,7 +264,7 @@ def _bring(scan: ScanLike, folder: Path) -> Path:
         data, affine = np.asarray(scan[0]), np.asarray(scan[1], float)
         if data.ndim != 3 or affine.shape != (4, 4):
             message = f"expected an (X, Y, Z) array and a (4, 4) affine, got shapes {data.shape} and {affine.shape}"
-            raise ImageError("not_an_image", message)
+            raise ImageError("not_3d", message)
         path = folder / "scan.nii.gz"
         write_volume(path, Volume(data, affine))
     else:

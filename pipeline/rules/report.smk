@@ -94,7 +94,7 @@ rule report:
             directory(OUT / "gallery" / "midway"),
             patterns=["{patient}_{visit}.jpg"],
             caption=find_caption("midway"),
-            category="Visits half-way between them",
+            category="Visits in midway space",
             labels={"patient": "{patient}", "visit": "{visit}"},
         ),
         borders=report(

@@ -1,4 +1,4 @@
-# A scan: can it be measured, where is the brain, what is the coil's shading.
+# A scan: can it be measured, where is the brain, what is its bias field.
 # Memory here and in the other rules: the largest job of the 1 mm validation cohort and half as much again.
 
 

@@ -31,7 +31,7 @@ def test_a_recipe_names_this_version_and_a_licence_and_pins_what_it_builds_on(re
     content = text(recipe)
     assert re.search(rf"image\.version\W+{re.escape(graytrace.__version__)}\b", content)
     assert re.search(r"image\.licenses\W+\w", content)
-    assert "icence" in content.splitlines()[0]
+    assert "icense" in content.splitlines()[0]
     bases = re.findall(r"^(?:FROM|From:) +(\S+)", content, flags=re.MULTILINE)
     assert bases
     for base in bases:

@@ -258,7 +258,7 @@ def measure_face_difference_ml(view: MidwayView) -> float | None:
 
     Positive: the follow-up lacks it; negative: the baseline does. Tissue is above 0.35, air below 0.10 of white matter
     after smoothing by 3 mm, in what both fields of view contain. Some tens of ml mean that one visit was defaced and
-    the other not: the scale between the visits, which is read off the skull, then rests on less. Our own definition.
+    the other not: the scale between the visits, estimated from the skull, then rests on less. Our own definition.
     """
     there = np.argwhere(view.intracranial)
     if not there.size:

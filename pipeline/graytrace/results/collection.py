@@ -26,7 +26,7 @@ Row = dict[str, Any]
 
 @dataclass(frozen=True)
 class Measured:
-    """What became of a planned scan or pair.
+    """Processing status and measures of a planned scan or pair.
 
     Parameters
     ----------
@@ -102,7 +102,7 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
 
 
 def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
-    """What became of a scan."""
+    """Processing status and measures of a scan."""
     if not scan.is_measured:
         return Measured(scan.status, scan.reason, scan.flags, {})
     visits = {"visit": scan.visit}
@@ -111,7 +111,7 @@ def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
 
 
 def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured]) -> Measured:
-    """What became of a pair; its flags are its own, the scans have theirs."""
+    """Processing status and measures of a pair; its flags are its own, the scans have theirs."""
     if not pair.is_measured:
         return Measured(pair.status, pair.reason, pair.flags, {})
     visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}

@@ -1,4 +1,4 @@
-"""Which numbers of quality need a look: outside of the study's limits, or unusual among its own scans."""
+"""Which image quality metrics need review: outside of the study's limits, or unusual among its own scans."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of quality.tsv.
+    """A metric of quality.tsv.
 
     Parameters
     ----------
@@ -45,7 +45,7 @@ class Metric:
 
 
 def list_metrics() -> list[Metric]:
-    """Every number of quality.tsv that can have a limit, in the table's order."""
+    """Every metric of quality.tsv that can have a limit, in the table's order."""
     return [
         Metric(name, field["label"], field["unit"], field["better"], field["decimals"], field.get("relevant", 0.0))
         for name, field in load_metrics().items()

@@ -1,4 +1,4 @@
-"""Find the space half-way between a patient's two visits."""
+"""Register a patient's two visits to midway space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Say how well two visits compare, in numbers and with pictures of both in midway space. Changes no result."""
+"""Compute quality metrics of two visits and draw them in midway space. Changes no result."""
 
 from __future__ import annotations
 

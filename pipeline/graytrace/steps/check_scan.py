@@ -1,4 +1,4 @@
-"""Say how good a scan is, in numbers and with a picture of mask and tissue borders. Changes no result."""
+"""Compute image quality metrics of a scan and draw mask and tissue borders on it. Changes no result."""
 
 from __future__ import annotations
 

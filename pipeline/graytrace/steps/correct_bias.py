@@ -1,4 +1,4 @@
-"""Take the coil's shading out of a scan."""
+"""Correct intensity non-uniformity of a scan (N4)."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find the brain and the space within the skull."""
+"""Extract the brain and the intracranial space."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Find the brain of a scan."""
+    """Extract the brain of a scan."""
     job = job_of("skull_strip", args)
 
     def work(upstream: Upstream, folder: Path) -> Outcome:

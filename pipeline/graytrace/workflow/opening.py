@@ -72,7 +72,7 @@ def lift_start_limit(workflow: Any) -> None:
 
 
 def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workflow: Any) -> list[str]:
-    """Last records of every scan and pair; what other code, engines or options made is marked to be made anew.
+    """Last records of every scan and pair; what other code, engines or options made is marked to be recomputed.
 
     It is marked while Snakemake makes its graph, in the way that ``--forcerun`` marks files, only for a whole run and
     only where Snakemake itself would look at parameters (``--rerun-triggers``).
@@ -89,7 +89,7 @@ def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workfl
         if again:
             print(  # noqa: T201 - Snakemake's own messages go there
                 f"{len(again)} steps were done by another version of Graytrace, another engine or with other options: "
-                "they are done anew.",
+                "they are recomputed.",
                 file=sys.stderr,
             )
         if is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
