@@ -7,7 +7,7 @@ the workflow imports this package.
 import importlib
 from typing import Any
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 __all__ = ["__version__", "measure_pair", "phantom_pair", "segment"]
 
 
