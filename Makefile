@@ -1,6 +1,6 @@
 # Graytrace: the commands a developer and a newcomer need.
 #   make install   an environment in .venv      make demo    three phantom patients, measured and true change
-#   make test      the whole test suite         make check   style, types, spelling, import rules, Snakemake's lint
+#   make test      the whole test suite         make check   style, types, spelling, import rules, lint of rules and repository
 #   make bench     accuracy and cost            make docs    the documentation's site, strict
 #   make clean     remove what the commands above made
 SHELL := bash
@@ -39,7 +39,9 @@ check: install
 	$(BIN)/snakefmt --check Snakefile pipeline/rules
 	$(BIN)/codespell
 	$(BIN)/lint-imports
+	$(BIN)/repo-review .
 	$(BIN)/snakemake --lint
+	$(BIN)/pytest -n0 tests/unit/test_places.py
 	$(MAKE) docs
 
 # The site lands in build/site; strict: a broken link or a page out of date is an error.

@@ -14,16 +14,12 @@ min_version("9.19")
 # a checkout works without being installed
 sys.path.insert(0, str(Path(workflow.basedir) / "pipeline"))
 
-from graytrace.workflow.freshness import study_digest
-from graytrace.workflow.opening import (
-    asked_tables,
-    begin_run,
-    job_environment,
-    open_study,
-    planned_records,
-    summarize_run,
-)
+from graytrace.catalog import command_line
 from graytrace.workflow.containers import choose_stages, container_image
+from graytrace.workflow.freshness import study_digest
+from graytrace.workflow.opening import asked_tables, job_environment, open_study
+from graytrace.workflow.opening import begin_run, planned_records, summarize_run
+from graytrace.workflow.project import find_caption
 
 
 configfile: Path(workflow.basedir) / "config.yaml"
@@ -43,7 +39,7 @@ wildcard_constraints:
     followup="[A-Za-z0-9+]+",
 
 
-shell.prefix(job_environment(workflow.basedir))
+shell.prefix(job_environment())
 
 
 container: container_image("embedded")

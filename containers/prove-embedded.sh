@@ -24,8 +24,9 @@ fi
 
 echo "== what the recipe copies and runs"
 source=$root/opt/graytrace/source
-mkdir -p "$source/requirements"
+mkdir -p "$source/requirements" "$source/containers"
 cp "$project/requirements/runtime.txt" "$source/requirements/"
+cp "$project/containers/images.yaml" "$source/containers/"
 for name in pyproject.toml README.md LICENSE config.yaml Snakefile profiles pipeline; do
     cp -r "$project/$name" "$source/"
 done

@@ -1,19 +1,24 @@
-"""Write the pages of the documentation that come from the schemas; with --check only say whether they are stale."""
+"""Write what follows from schemas, catalog and registry: pages, parts of pages, the clusters' profiles.
+
+With --check it only says whether they are stale.
+"""
 
 from __future__ import annotations
 
 import json
+import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from graytrace.schemas import SCHEMAS, load_schema
+from graytrace.catalog import STEPS, names_of
+from graytrace.engines.registry import TASKS
+from graytrace.schemas import load_metrics, load_schema
 
 PROJECT = Path(__file__).resolve().parents[1]
-DOCS = PROJECT / "docs"
 NOTE = "<!-- made by docs/generate.py from pipeline/graytrace/schemas: change it there -->\n\n"
 TABLES = {
     "atrophy": "a row for every planned patient and follow-up: the result",
@@ -26,17 +31,18 @@ TABLES = {
 
 def write_parameters() -> str:
     """The page on the configuration."""
-    schema = json.loads((SCHEMAS / "config.schema.json").read_text(encoding="utf-8"))
+    schema = load_schema("config")
     defaults = yaml.safe_load((PROJECT / "config.yaml").read_text(encoding="utf-8"))
     parts = [NOTE + "# Parameters\n\nKeys of the configuration; `config.yaml` has the default of each.\n"]
     for name, section in schema["properties"].items():
         parts.append(f"## {name}\n\n{section['description']}\n\n| key | default | meaning |\n| --- | --- | --- |")
         for key, field in section["properties"].items():
             default = defaults.get(name, {}).get(key)
-            parts.append(f"| `{name}.{key}` | {_default(default)} | {_cell(field['description'])}{_choices(field)} |")
+            choices = TASKS[key].engines if name == "engines" else field.get("enum", ())
+            parts.append(f"| `{name}.{key}` | {_default(default)} | {_cell(field['description'])}{_choices(choices)} |")
         parts.append("")
     limits = defaults["quality"]["limits"]
-    parts.append("## Default limits of quality\n\n| number | least | most |\n| --- | --- | --- |")
+    parts.append("## Default limits of image quality metrics\n\n| number | least | most |\n| --- | --- | --- |")
     parts += [f"| `{name}` | {limit.get('min', '')} | {limit.get('max', '')} |" for name, limit in limits.items()]
     return "\n".join(parts) + "\n"
 
@@ -45,8 +51,9 @@ def _default(value: Any) -> str:
     return "see below" if isinstance(value, dict) else f"`{json.dumps(value)}`"
 
 
-def _choices(field: Mapping[str, Any]) -> str:
-    return f" One of {', '.join(f'`{choice}`' for choice in field['enum'])}." if "enum" in field else ""
+def _choices(choices: Iterable[str]) -> str:
+    named = ", ".join(f"`{choice}`" for choice in choices)
+    return f" One of {named}." if named else ""
 
 
 def _cell(text: str) -> str:
@@ -72,18 +79,99 @@ def write_columns() -> str:
     return "\n".join(parts)
 
 
-PAGES = {"parameters.md": write_parameters, "columns.md": write_columns}
+def _atrophy_columns() -> str:
+    """The table of columns of atrophy.tsv."""
+    rows = [f"| {name} | {field['unit']} | {_cell(field['description'])} |" for name, field in _fields("atrophy")]
+    return "\n".join(["| column | unit | meaning |", "| --- | --- | --- |", *rows])
+
+
+def _metrics() -> str:
+    """The table of image quality metrics."""
+    rows = [
+        f"| {name} | {_cell(field['formula'])} | {field['good']} | {field.get('source', '')} |"
+        for name, field in load_metrics().items()
+    ]
+    return "\n".join(["| metric | formula | better | source |", "| --- | --- | --- | --- |", *rows])
+
+
+def _steps() -> str:
+    """The table of steps."""
+    rows = [f"| {name} | {step.scope} | {step.help} |" for name, step in STEPS.items()]
+    return "\n".join(["| step | of a | what it does |", "| --- | --- | --- |", *rows])
+
+
+def _fields(table: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
+    fields: Mapping[str, Mapping[str, Any]] = load_schema(table)["properties"]
+    return fields.items()
+
+
+def _jobs() -> list[str]:
+    """Steps that a cluster runs: those on scans, then those on pairs."""
+    return [*_of("scan"), *_of("pair")]
+
+
+def _of(scope: Any) -> list[str]:
+    return [*names_of(scope), *names_of(scope, checks=True)]
+
+
+def _slurm() -> str:
+    """Groups and times of the profile for Slurm."""
+    lines = ["groups:", *(f"  {name}: {STEPS[name].scope}" for name in _jobs()), "", *TIMES, "set-resources:"]
+    for name in _jobs():
+        lines += [f"  {name}:", f'    runtime: "{STEPS[name].minutes} * attempt"']
+    return "\n".join(lines)
+
+
+def _slurm_arrays() -> str:
+    """Arrays and groups of the profile with arrays: a group cannot be a task of an array."""
+    scans = _of("scan")
+    light = scans[scans.index("skull_strip") + 1 :]
+    arrays = [name for name in _jobs() if name not in light]
+    return "\n".join([f'slurm-array-jobs: "{",".join(arrays)}"', "groups:", *(f"  {name}: scan" for name in light)])
+
+
+TIMES = [
+    "# Minutes: five times the longest that was measured on 1 mm scans with the embedded engine, at least 5.",
+    "# Other engines take hours: --set-resources segment_tissue:runtime=600",
+]
+PAGES = {"docs/parameters.md": write_parameters, "docs/columns.md": write_columns}
+# parts of files, between lines with "begin NAME" and "end NAME"
+PARTS: Mapping[str, tuple[str, Callable[[], str]]] = {
+    "docs/outputs.md": ("columns", _atrophy_columns),
+    "docs/quality.md": ("metrics", _metrics),
+    "docs/design.md": ("steps", _steps),
+    "profiles/slurm/profile.yaml": ("jobs", _slurm),
+    "profiles/slurm-arrays/profile.yaml": ("jobs", _slurm_arrays),
+}
+
+
+def _with_part(path: Path, name: str, text: str) -> str:
+    """A file's text with a part of it written again."""
+    pattern = re.compile(rf"(?<=\n)([^\n]*\bbegin {name}\b[^\n]*\n)(.*?)(\n[^\n]*\bend {name}\b)", re.DOTALL)
+    if path.suffix == ".md":
+        text = f"\n{text}\n"
+    found, count = pattern.subn(lambda match: f"{match[1]}{text}{match[3]}", _read(path))
+    if count != 1:
+        raise SystemExit(f"{path}: expected one part between 'begin {name}' and 'end {name}', found {count}")
+    return found
+
+
+def expected_files() -> dict[str, str]:
+    """Text of every file that this script writes, by its path in the project."""
+    pages = {name: write() for name, write in PAGES.items()}
+    parts = {name: _with_part(PROJECT / name, part, write()) for name, (part, write) in PARTS.items()}
+    return {**pages, **parts}
 
 
 def main() -> int:
-    """Write or check the pages; 1 when one is out of date."""
-    stale = [name for name, write in PAGES.items() if _read(DOCS / name) != write()]
+    """Write or check the files; 1 when one is out of date."""
+    stale = {name: text for name, text in expected_files().items() if _read(PROJECT / name) != text}
     if "--check" in sys.argv[1:]:
         for name in stale:
-            sys.stderr.write(f"docs/{name} is out of date: run python docs/generate.py\n")
+            sys.stderr.write(f"{name} is out of date: run python docs/generate.py\n")
         return int(bool(stale))
-    for name in stale:
-        (DOCS / name).write_text(PAGES[name](), encoding="utf-8")
+    for name, text in stale.items():
+        (PROJECT / name).write_text(text, encoding="utf-8")
     return 0
 
 

@@ -11,25 +11,10 @@ import tempfile
 from collections.abc import Sequence
 
 from graytrace import __version__
+from graytrace.catalog import STEPS
 from graytrace.engines.processes import end_with_parent
 from graytrace.errors import PipelineError
 
-STEPS = {
-    "scan_table": "write down who has which scan",
-    "inspect": "say whether a scan can be measured",
-    "skull_strip": "find the brain",
-    "correct_bias": "take the coil's shading out",
-    "fill_lesions": "fill white-matter lesions",
-    "segment_tissue": "separate gray matter, white matter and CSF",
-    "gray_matter_volume": "measure volumes",
-    "align_visits": "find the space half-way between two visits",
-    "measure_change": "measure the change between two visits",
-    "check_scan": "say how good a scan is and draw mask and tissue borders on it",
-    "check_pair": "say how well two visits compare and draw them half-way between",
-    "aggregate_atrophy": "put the tables together",
-    "dose_response": "ask whether the change goes with the dose or another number",
-    "report": "write the page that people open first, and the methods text",
-}
 _FREE = "Free some space (results, or temporary files: TMPDIR says where)"
 _PERMIT = "Get the right to write there"
 _MACHINE_FAULTS = {
@@ -43,10 +28,11 @@ _MACHINE_FAULTS = {
     errno.EIO: "The disk or the network file system does not work: repair it",
 }
 COMMANDS = {
-    **{step: (f"graytrace.steps.{step}", text) for step, text in STEPS.items()},
+    **{name: (f"graytrace.steps.{name}", step.help) for name, step in STEPS.items()},
     "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
     "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
     "power": ("graytrace.commands.power", "say how many patients a trial needs"),
+    "run": ("graytrace.commands.run", "measure a whole study, in the manner of BIDS Apps"),
     "truth": ("graytrace.commands.truth", "set what was measured on phantoms beside what is true"),
 }
 
@@ -64,6 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
     if "GRAYTRACE_VERSION" in os.environ:
         end_with_parent()
     chosen = next((word for word in argv if not word.startswith("-")), None)
+    argv, after_dashes = _split_at_dashes(argv) if chosen == "run" else (argv, [])
     _limit_threads(argv)
     parser = argparse.ArgumentParser(prog="graytrace", description="Gray-matter loss between two MRI visits.")
     parser.add_argument("--version", action="version", version=f"Graytrace {__version__}")
@@ -74,7 +61,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             module = importlib.import_module(module_name)
             module.add_arguments(command)
             command.set_defaults(run=module.run)
-    args = parser.parse_args(argv)
+    args = parser.parse_args(argv, argparse.Namespace(after_dashes=after_dashes))
     try:
         args.run(args)
     except PipelineError as error:
@@ -86,6 +73,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         sys.stderr.write(f"{args.command}: {_machine_fault(error)}\n")
         return 1
     return 0
+
+
+def _split_at_dashes(argv: Sequence[str]) -> tuple[list[str], list[str]]:
+    """What stands before and after a lone ``--``."""
+    at = argv.index("--") if "--" in argv else len(argv)
+    return list(argv[:at]), list(argv[at + 1 :])
 
 
 def _machine_fault(error: OSError) -> str:

@@ -9,7 +9,7 @@ STATUSES: tuple[Status, ...] = ("ok", "flagged", "excluded", "missing", "failed"
 
 
 class Flag(NamedTuple):
-    """A result stands but needs a look: one word for tables, one sentence for people."""
+    """A result stands but needs review: one word for tables, one sentence for people."""
 
     code: str
     message: str

@@ -65,7 +65,7 @@ class Record:
             record = record_path(output_dir, self.participant_id, self.visits, self.step)
             raise PipelineError(
                 f"{path} is not the file that {self.step} wrote for {self.participant_id}: it was removed or changed. "
-                f"Delete {record} and run again to make it anew."
+                f"Delete {record} and run again to recompute it."
             )
         return path
 

@@ -20,12 +20,7 @@ rule align_visits:
     params:
         code=CODE["align_visits"],
     shell:
-        "exec python -m graytrace align_visits --participant {wildcards.participant}"
-        " --baseline {wildcards.baseline} --followup {wildcards.followup}"
-        " --baseline-inspect {input.baseline_inspect:q} --followup-inspect {input.followup_inspect:q}"
-        " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
-        " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("align_visits")
 
 
 rule measure_change:
@@ -52,11 +47,4 @@ rule measure_change:
         engine=CHANGE.engine,
         options=CHANGE.options,
     shell:
-        "exec python -m graytrace measure_change --participant {wildcards.participant}"
-        " --baseline {wildcards.baseline} --followup {wildcards.followup}"
-        " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
-        " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"
-        " --baseline-segment-tissue {input.baseline_segment_tissue:q}"
-        " --followup-segment-tissue {input.followup_segment_tissue:q}"
-        " --align-visits {input.align_visits:q} --engine {params.engine:q} --options {params.options:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("measure_change")

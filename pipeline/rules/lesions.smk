@@ -19,6 +19,4 @@ rule fill_lesions:
         code=CODE["fill_lesions"],
         source=lambda wc: PLAN.lesion_source(wc.participant, wc.visit)[0],
     shell:
-        "exec python -m graytrace fill_lesions --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --{params.source} {input.lesions:q} --skull-strip {input.skull_strip:q} --correct-bias {input.correct_bias:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("fill_lesions", "--{params.source} {input.lesions:q}")

@@ -22,11 +22,7 @@ rule check_scan:
     params:
         code=CODE["check_scan"],
     shell:
-        "exec python -m graytrace check_scan --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
-        " --image {input.image:q} --segment-tissue {input.segment_tissue:q}"
-        " --gray-matter-volume {input.gray_matter_volume:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("check_scan")
 
 
 rule check_pair:
@@ -51,15 +47,7 @@ rule check_pair:
     params:
         code=CODE["check_pair"],
     shell:
-        "exec python -m graytrace check_pair --participant {wildcards.participant}"
-        " --baseline {wildcards.baseline} --followup {wildcards.followup}"
-        " --baseline-skull-strip {input.baseline_skull_strip:q} --followup-skull-strip {input.followup_skull_strip:q}"
-        " --baseline-image {input.baseline_image:q} --followup-image {input.followup_image:q}"
-        " --baseline-gray-matter-volume {input.baseline_gray_matter_volume:q}"
-        " --followup-gray-matter-volume {input.followup_gray_matter_volume:q}"
-        " --baseline-check-scan {input.baseline_check_scan:q} --followup-check-scan {input.followup_check_scan:q}"
-        " --align-visits {input.align_visits:q} --measure-change {input.measure_change:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("check_pair")
 
 
 localrules:
@@ -74,7 +62,7 @@ rule dose_response:
     output:
         table=report(
             OUT / "dose_response.tsv",
-            caption="../graytrace/report/captions/dose_response.rst",
+            caption=find_caption("dose_response"),
             category="Tables",
             labels={"table": "dose response"},
         ),
@@ -105,21 +93,21 @@ rule report:
         midway=report(
             directory(OUT / "gallery" / "midway"),
             patterns=["{patient}_{visit}.jpg"],
-            caption="../graytrace/report/captions/midway.rst",
-            category="Visits half-way between them",
+            caption=find_caption("midway"),
+            category="Visits in midway space",
             labels={"patient": "{patient}", "visit": "{visit}"},
         ),
         borders=report(
             directory(OUT / "gallery" / "borders"),
             patterns=["{patient}_{visit}.jpg"],
-            caption="../graytrace/report/captions/borders.rst",
+            caption=find_caption("borders"),
             category="Borders on the scans",
             labels={"patient": "{patient}", "visit": "{visit}"},
         ),
         change=report(
             directory(OUT / "gallery" / "change"),
             patterns=["{patient}_change.jpg"],
-            caption="../graytrace/report/captions/change.rst",
+            caption=find_caption("change"),
             category="Local change",
             labels={"patient": "{patient}"},
         ),

@@ -1,4 +1,4 @@
-# A scan: can it be measured, where is the brain, what is the coil's shading.
+# A scan: can it be measured, where is the brain, what is its bias field.
 # Memory here and in the other rules: the largest job of the 1 mm validation cohort and half as much again.
 
 
@@ -17,8 +17,7 @@ rule inspect:
     params:
         code=CODE["inspect"],
     shell:
-        "exec python -m graytrace inspect --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --t1w {input.t1w:q} --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("inspect")
 
 
 rule skull_strip:
@@ -41,9 +40,7 @@ rule skull_strip:
         engine=SKULL_STRIP.engine,
         options=SKULL_STRIP.options,
     shell:
-        "exec python -m graytrace skull_strip --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --t1w {input.t1w:q} --inspect {input.inspect:q} --engine {params.engine:q} --options {params.options:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("skull_strip")
 
 
 rule correct_bias:
@@ -63,6 +60,4 @@ rule correct_bias:
     params:
         code=CODE["correct_bias"],
     shell:
-        "exec python -m graytrace correct_bias --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --t1w {input.t1w:q} --inspect {input.inspect:q} --skull-strip {input.skull_strip:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("correct_bias")

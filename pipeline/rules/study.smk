@@ -26,18 +26,18 @@ rule aggregate_atrophy:
     input:
         table=OUT / "scans.tsv",
         records=lambda wc: planned_records(CONFIG, PLAN, CODE, workflow),
-        checks=lambda wc: PLAN.records("check_scan", "check_pair"),
+        checks=lambda wc: PLAN.records(checks=True),
     output:
         atrophy=report(
             OUT / "atrophy.tsv",
-            caption="../graytrace/report/captions/atrophy.rst",
+            caption=find_caption("atrophy"),
             category="Tables",
             labels={"table": "change of every patient"},
         ),
         volumes=OUT / "volumes.tsv",
         quality=report(
             OUT / "quality.tsv",
-            caption="../graytrace/report/captions/quality.rst",
+            caption=find_caption("quality"),
             category="Tables",
             labels={"table": "quality of every scan and pair"},
         ),

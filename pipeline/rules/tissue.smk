@@ -21,10 +21,7 @@ rule segment_tissue:
         engine=SEGMENTATION.engine,
         options=SEGMENTATION.options,
     shell:
-        "exec python -m graytrace segment_tissue --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --image {input.image:q} --skull-strip {input.skull_strip:q} --engine {params.engine:q}"
-        " --options {params.options:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("segment_tissue")
 
 
 rule gray_matter_volume:
@@ -43,6 +40,4 @@ rule gray_matter_volume:
     params:
         code=CODE["gray_matter_volume"],
     shell:
-        "exec python -m graytrace gray_matter_volume --participant {wildcards.participant} --visit {wildcards.visit}"
-        " --skull-strip {input.skull_strip:q} --segment-tissue {input.segment_tissue:q}"
-        " --code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"
+        command_line("gray_matter_volume")

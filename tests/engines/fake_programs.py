@@ -14,7 +14,7 @@ FINE_SHAPE = (22, 24, 26)
 FINE_AFFINE = np.eye(4)
 FINE_AFFINE[:3, 3] = (-11, -12, -13)
 SIENA_REPORT = """
- SIENA - Structural Image Evaluation, using Normalisation, of Atrophy
+ SIENA - Structural Image Evaluation, using Normalization, of Atrophy
  part of FSL www.fmrib.ox.ac.uk/fsl
  running longitudinal atrophy measurement: siena version 2.6
 ----------  change analysis  ------------------------------------------

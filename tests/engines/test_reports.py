@@ -14,7 +14,7 @@ from graytrace.engines.fsl.siena import Sienax, parse_siena_report, parse_sienax
 from graytrace.errors import ToolError
 
 SIENAX_REPORT = """
- SIENA - Structural Image Evaluation, using Normalisation, of Atrophy
+ SIENA - Structural Image Evaluation, using Normalization, of Atrophy
  running cross-sectional atrophy measurement: sienax version 2.6
 VSCALING 1.3212
 tissue             volume    unnormalised-volume

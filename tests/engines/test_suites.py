@@ -153,7 +153,7 @@ def test_every_suite_has_an_image_with_a_licence():
     used = {engine.suite for task in TASKS.values() for engine in task.engines.values()}
     assert set(images) == used
     for suite, image in images.items():
-        assert image["licence"], suite
+        assert image["license"], suite
         assert image["recipe"] is None or (PROJECT / image["recipe"]).is_file(), suite
         assert (image["local"] is None) == (image["recipe"] is None), suite
 

@@ -1,4 +1,4 @@
-"""A ball of a head in RAS millimetres: analytic, so that any grid can look at it; and grids in every orientation."""
+"""A ball of a head in RAS millimeters: analytic, so that any grid can look at it; and grids in every orientation."""
 
 import numpy as np
 
@@ -60,7 +60,7 @@ def affine_of(orientation: str, voxel_mm: tuple[float, float, float] = (2.0, 2.0
     return affine
 
 
-def centred(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
+def centered(affine: np.ndarray, shape: tuple[int, int, int]) -> np.ndarray:
     """The same grid with RAS zero in its middle."""
     affine = affine.copy()
     affine[:3, 3] = -affine[:3, :3] @ ((np.array(shape) - 1) / 2)

@@ -17,9 +17,9 @@ def load_generator():
     return module
 
 
-def test_generated_pages_are_up_to_date():
-    for name, write in load_generator().PAGES.items():
-        assert (DOCS / name).read_text() == write(), f"run python docs/generate.py ({name})"
+def test_generated_files_are_up_to_date():
+    for name, text in load_generator().expected_files().items():
+        assert (PROJECT / name).read_text() == text, f"run python docs/generate.py ({name})"
 
 
 def test_every_number_of_quality_is_explained():

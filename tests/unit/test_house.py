@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -22,6 +24,32 @@ def _schema(name):
 
 def test_the_citation_names_this_version():
     assert f"\nversion: {graytrace.__version__}\n" in _text("CITATION.cff")
+
+
+def test_citation_and_codemeta_say_the_same_as_the_package():
+    citation, project = yaml.safe_load(_text("CITATION.cff")), tomllib.loads(_text("pyproject.toml"))["project"]
+    codemeta = json.loads(_text("codemeta.json"))
+    assert codemeta["version"] == str(citation["version"]) == graytrace.__version__
+    assert codemeta["name"] == project["name"]
+    assert codemeta["description"] == project["description"]
+    assert codemeta["license"].endswith(f"/{project['license']}")
+    assert citation["license"] == project["license"]
+    assert codemeta["runtimePlatform"] == f"Python {project['requires-python']}"
+    assert codemeta["keywords"] == citation["keywords"]
+    assert [author["name"] for author in codemeta["author"]] == [author["name"] for author in citation["authors"]]
+
+
+def test_the_changelog_begins_with_this_version_and_speaks_to_every_reader():
+    newest = re.split(r"^## ", _text("CHANGELOG.md"), flags=re.MULTILINE)[1]
+    assert newest.startswith((f"[{graytrace.__version__}] - ", "[Unreleased]"))
+    assert re.findall(r"^### For (\w+)", newest, flags=re.MULTILINE) == ["users", "operators", "developers"]
+
+
+def test_a_file_of_more_than_a_megabyte_has_a_reason():
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=True).stdout.split()  # noqa: S607
+    large = {name for name in listed if (ROOT / name).stat().st_size > 1 << 20}
+    # the network's weights: the embedded engine needs no network connection
+    assert large <= {"pipeline/graytrace/engines/embedded/weights/structures.onnx"}
 
 
 def test_the_outputs_page_explains_every_column_of_the_result():

@@ -98,7 +98,7 @@ def _planned(messages):
     return {rule: int(count) for rule, count in re.findall(r"^(?!total)(\w+) +(\d+)$", messages, re.MULTILINE)}
 
 
-def test_results_of_other_code_or_options_are_made_anew_wherever_snakemake_is_started(run_in, small, tmp_path):
+def test_results_of_other_code_or_options_are_recomputed_wherever_snakemake_is_started(run_in, small, tmp_path):
     """The folder where Snakemake is started, with all that it remembers, is a new one each time."""
     out = tmp_path / "out"
     code, said = run_in("first", small, out)
@@ -106,7 +106,7 @@ def test_results_of_other_code_or_options_are_made_anew_wherever_snakemake_is_st
     code, said = run_in("elsewhere", small, out, "--dry-run")
     assert code == 0, said
     assert "Nothing to be done" in said
-    assert "done anew" not in said
+    assert "recomputed" not in said
 
     record = out / "records" / "sub-02" / "ses-BL" / "segment_tissue.json"
     content = json.loads(record.read_text())

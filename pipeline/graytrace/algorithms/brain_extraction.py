@@ -55,7 +55,7 @@ def largest_component(mask: NDArray[Any]) -> NDArray[Any]:
 
 
 def main_body(mask: NDArray[Any], neck_mm: float, voxel_mm: NDArray[Any]) -> NDArray[Any]:
-    """The largest part of a mask, without what hangs on it by a neck narrower than twice `neck_mm`."""
+    """The largest part of a mask, without structures attached by a neck narrower than twice `neck_mm`."""
     depth = distance_to(~np.pad(mask, 1), voxel_mm)[1:-1, 1:-1, 1:-1]
     core = largest_component(depth > neck_mm)
     if not core.any():

@@ -1,4 +1,4 @@
-"""Distances in millimetres on grids of any voxel."""
+"""Distances in millimeters on grids of any voxel."""
 
 from __future__ import annotations
 

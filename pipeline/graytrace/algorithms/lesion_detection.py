@@ -166,7 +166,7 @@ def find_gray_islands(
 ) -> NDArray[Any]:
     """Gray matter all around which is white matter: a lesion that no mask and no FLAIR scan tells of.
 
-    On T1w a lesion is as dark as cortex.  What hangs together with cortex, deep nuclei or brainstem is left alone,
+    On T1w a lesion is as dark as cortex.  What is connected with cortex, deep nuclei or brainstem is left alone,
     since taking true gray matter away would be the larger error: a third of the lesions are found, and nothing else.
 
     Parameters

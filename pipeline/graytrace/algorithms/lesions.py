@@ -19,15 +19,15 @@ _SEED = 20
 
 def _gray_white_threshold(values: NDArray[Any]) -> float:
     """Halfway between the two brighter of three intensity clusters (CSF, gray, white)."""
-    centres = np.percentile(values, [10.0, 45.0, 85.0])
+    centers = np.percentile(values, [10.0, 45.0, 85.0])
     for _ in range(30):
-        edges = (centres[:-1] + centres[1:]) / 2
+        edges = (centers[:-1] + centers[1:]) / 2
         cluster = np.digitize(values, edges)
-        new = np.array([values[cluster == k].mean() if np.any(cluster == k) else centres[k] for k in range(3)])
-        if np.allclose(new, centres, rtol=1e-5):
+        new = np.array([values[cluster == k].mean() if np.any(cluster == k) else centers[k] for k in range(3)])
+        if np.allclose(new, centers, rtol=1e-5):
             break
-        centres = new
-    return float((centres[1] + centres[2]) / 2)
+        centers = new
+    return float((centers[1] + centers[2]) / 2)
 
 
 def fill_lesions(

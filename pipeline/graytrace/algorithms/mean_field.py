@@ -1,7 +1,7 @@
-"""Tissue fractions of voxels that know their neighbours: the compiled part of `tissue`.
+"""Tissue fractions of voxels that know their neighbors: the compiled part of `tissue`.
 
 A voxel has one of K classes, pure or mixed; each class and intensity stand for fractions of gray matter, white matter
-and fluid.  A class is the likelier the nearer its fractions are to the mean of the six neighbours (a Markov random
+and fluid.  A class is the likelier the nearer its fractions are to the mean of the six neighbors (a Markov random
 field, solved by mean field, https://doi.org/10.1109/42.906424).
 """
 
@@ -39,7 +39,7 @@ class Settled:
 
 
 def neighbours_of(inside: NDArray[Any]) -> NDArray[Any]:
-    """(N, 6) numbers of the neighbours of each voxel of a mask (X, Y, Z), two of an axis after another; -1: outside."""
+    """(N, 6) numbers of the neighbors of each voxel of a mask (X, Y, Z), two of an axis after another; -1: outside."""
     number = np.full(np.add(inside.shape, 2), -1, np.int32)
     middle = number[1:-1, 1:-1, 1:-1]
     middle[inside] = np.arange(np.count_nonzero(inside), dtype=np.int32)
@@ -53,7 +53,7 @@ def neighbours_of(inside: NDArray[Any]) -> NDArray[Any]:
 
 
 @numba.njit(parallel=True, cache=True)
-def _sweep(x, chances, table, low, step, neighbours, axis_weight, pull, gray, white, posterior, expected):
+def _sweep(x, chances, table, low, step, neighbors, axis_weight, pull, gray, white, posterior, expected):
     """One mean-field sweep: `posterior` (N, K), `expected` (blocks, K) and new fractions (2, N)."""
     count, kinds = chances.shape
     new = np.empty((2, count), np.float32)
@@ -65,7 +65,7 @@ def _sweep(x, chances, table, low, step, neighbours, axis_weight, pull, gray, wh
         for n in range(block * _BLOCK, min((block + 1) * _BLOCK, count)):
             mean_gray, mean_white = np.float32(0), np.float32(0)
             for side in range(6):
-                other = neighbours[n, side]
+                other = neighbors[n, side]
                 if other >= 0:
                     mean_gray += axis_weight[side // 2] * gray[other]
                     mean_white += axis_weight[side // 2] * white[other]
@@ -100,7 +100,7 @@ def settle_fractions(
     x: NDArray[Any],
     chances: NDArray[Any],
     table: ClassTable,
-    neighbours: NDArray[Any],
+    neighbors: NDArray[Any],
     voxel_mm: NDArray[Any],
     *,
     pull: float,
@@ -115,14 +115,14 @@ def settle_fractions(
     chances : (N, K) float32
         Prior probability of each class, up to a factor for each voxel.
     table : ClassTable
-    neighbours : (N, 6) int32
+    neighbors : (N, 6) int32
         From `neighbours_of`; what lies outside is fluid.
     voxel_mm : (3,)
-        Nearer neighbours weigh more (inverse square distance).
+        Nearer neighbors weigh more (inverse square distance).
     pull : float
         Weight of the squared distance between a class's fractions and the neighbours' mean.
     sweeps : int
-        The first look without neighbours is not counted.
+        The first look without neighbors is not counted.
     """
     weight = 1 / np.asarray(voxel_mm, dtype=float) ** 2
     axis_weight = (weight / (2 * weight.sum())).astype(np.float32)
@@ -139,7 +139,7 @@ def settle_fractions(
             values,
             np.float32(table.low),
             np.float32(table.step),
-            neighbours,
+            neighbors,
             axis_weight,
             np.float32(pull if sweep else 0),
             fractions[0],

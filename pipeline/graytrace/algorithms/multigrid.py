@@ -1,6 +1,6 @@
 """Multigrid for the large sparse systems of registration.
 
-One three-vector an image voxel, tied to its neighbours by a membrane: the system of a Gauss-Newton step
+One three-vector an image voxel, tied to its neighbors by a membrane: the system of a Gauss-Newton step
 (Ashburner and Ridgway, https://doi.org/10.3389/fnins.2012.00197).  Relaxation is red-black, so that no result depends
 on the number of threads.
 """
@@ -19,7 +19,7 @@ _SWEEPS, _COARSEST_SWEEPS = 2, 40
 
 @numba.njit(cache=True, inline="always")
 def _neighbours(x, i, j, k):
-    """Number of the six neighbours inside the grid and the sum of their vectors."""
+    """Number of the six neighbors inside the grid and the sum of their vectors."""
     nx, ny, nz = x.shape[1:]
     count = 0
     s0 = s1 = s2 = np.float32(0)
@@ -41,11 +41,11 @@ def _relax(h, b, x, weight, sweeps):
     """Red-black Gauss-Seidel sweeps of (H + weight L) x = b; L is the 7-point negative Laplacian, free borders."""
     nx, ny, nz = x.shape[1:]
     for sweep in range(2 * sweeps):
-        colour = sweep & 1
+        color = sweep & 1
         for plane in numba.prange(nx):
             i = np.int64(plane)
             for j in range(ny):
-                for k in range((i + j + colour) & 1, nz, 2):
+                for k in range((i + j + color) & 1, nz, 2):
                     count, s0, s1, s2 = _neighbours(x, i, j, k)
                     diagonal = weight * count + np.float32(1e-6)
                     r0 = b[0, i, j, k] + weight * s0

@@ -7,6 +7,7 @@ What cannot be computed (no air around the head, no voxel of pure tissue) is Non
 from __future__ import annotations
 
 import functools
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -257,7 +258,7 @@ def measure_face_difference_ml(view: MidwayView) -> float | None:
 
     Positive: the follow-up lacks it; negative: the baseline does. Tissue is above 0.35, air below 0.10 of white matter
     after smoothing by 3 mm, in what both fields of view contain. Some tens of ml mean that one visit was defaced and
-    the other not: the scale between the visits, which is read off the skull, then rests on less. Our own definition.
+    the other not: the scale between the visits, estimated from the skull, then rests on less. Our own definition.
     """
     there = np.argwhere(view.intracranial)
     if not there.size:
@@ -270,3 +271,19 @@ def measure_face_difference_ml(view: MidwayView) -> float | None:
     only_baseline = np.count_nonzero(face & (first > _TISSUE_LEVEL) & (second < _AIR_LEVEL))
     only_followup = np.count_nonzero(face & (second > _TISSUE_LEVEL) & (first < _AIR_LEVEL))
     return (only_baseline - only_followup) * _PAIR_MM**3 / 1000
+
+
+# column of quality.tsv to what measures it; a metric that needs no more than this is measured by being named here
+TISSUE_METRICS: Mapping[str, Callable[[Tissues], float | None]] = {
+    "noise_percent": measure_noise_percent,
+    "gray_white_ratio": measure_gray_white_ratio,
+    "gm_wm_contrast_to_noise": lambda tissues: measure_contrast_to_noise(
+        measure_gray_white_ratio(tissues), measure_noise_percent(tissues)
+    ),
+    "joint_variation": measure_joint_variation,
+    "edge_width_mm": measure_edge_width_mm,
+}
+PAIR_METRICS: Mapping[str, Callable[[MidwayView], float | None]] = {
+    "skull_residual_mm": measure_skull_residual_mm,
+    "face_difference_ml": measure_face_difference_ml,
+}

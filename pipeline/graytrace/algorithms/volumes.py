@@ -20,7 +20,7 @@ def tissue_volume_ml(fraction: NDArray[Any], voxel_to_ras: NDArray[Any]) -> floa
     fraction : (X, Y, Z) array-like
         Fraction of the tissue in each voxel, in [0, 1]; a boolean mask counts as 0 and 1.
     voxel_to_ras : (4, 4) array-like
-        Voxel indices to RAS millimetres; sheared and oblique grids are right, since the determinant is taken.
+        Voxel indices to RAS millimeters; sheared and oblique grids are right, since the determinant is taken.
 
     Returns
     -------

@@ -3,13 +3,11 @@
 from __future__ import annotations
 
 import argparse
-import copy
 import re
 import subprocess
 import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import yaml
 
@@ -18,10 +16,10 @@ from graytrace.errors import ConfigError, PipelineError
 from graytrace.files import write_text
 from graytrace.report.agreement import Panel, draw_agreement
 from graytrace.results.comparison import Run, agreement_rows, cost_rows, patient_rows, read_run, shared_values
-from graytrace.study.config import load_config, read_config
+from graytrace.study.config import load_config, merge_configs, read_config
 from graytrace.tables import write_table
+from graytrace.workflow.project import DEFAULTS, SNAKEFILE
 
-PROJECT = Path(__file__).resolve().parents[3]
 _NAME = re.compile(r"[A-Za-z0-9_+-]+")
 _DRAWN = ("gm_change_percent", "brain_change_percent", "gm_volume_baseline_ml")
 
@@ -94,10 +92,9 @@ def _checked(name: str, text: str) -> str:
 
 def _write_config(configfile: Path, engines: Mapping[str, str], folder: Path) -> Path:
     """The study's configuration with other engines and another output folder, as a file beside that folder."""
-    defaults = PROJECT / "config.yaml"
-    content = _merge(read_config(defaults), read_config(configfile))
+    content = merge_configs(read_config(DEFAULTS), read_config(configfile))
     content["engines"] = {**content["engines"], **engines}
-    config = load_config(content, [defaults, configfile])
+    config = load_config(content, [DEFAULTS, configfile])
     check_engines(config.engines, config.suites)
     chosen = config.as_dict()
     chosen["study"]["output_dir"] = str(folder)
@@ -106,20 +103,11 @@ def _write_config(configfile: Path, engines: Mapping[str, str], folder: Path) ->
     return path
 
 
-def _merge(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
-    """One mapping over another, section by section, as Snakemake merges configuration files."""
-    merged = copy.deepcopy(dict(under))
-    for key, value in over.items():
-        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
-        merged[key] = _merge(merged[key], value) if both else value
-    return merged
-
-
 def _run_workflow(name: str, configfile: Path, cores: int) -> None:
     sys.stderr.write(f"compare: running {name}\n")
-    command = [sys.executable, "-m", "snakemake", "--snakefile", str(PROJECT / "Snakefile"), "--cores", str(cores)]
+    command = [sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--cores", str(cores)]
     done = subprocess.run(  # noqa: S603 - our own command, no shell
-        [*command, "--configfile", str(configfile)], cwd=PROJECT, check=False
+        [*command, "--configfile", str(configfile)], cwd=configfile.parent, check=False
     )
     if done.returncode:
         raise PipelineError(

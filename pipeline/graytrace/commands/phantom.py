@@ -20,7 +20,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--slice-mm", type=float, help="slice thickness, a multiple of the voxel (default: the voxel)")
     parser.add_argument("--orientation", choices=ORIENTATIONS, default="RAS", help="stored axes (default: RAS)")
     parser.add_argument("--noise-percent", type=float, default=3.0, help="of white matter (default: 3)")
-    parser.add_argument("--bias-percent", type=float, default=40.0, help="peak-to-peak shading (default: 40)")
+    parser.add_argument("--bias-percent", type=float, default=40.0, help="peak-to-peak bias field (default: 40)")
     parser.add_argument("--drift-percent", type=float, default=0.0, help="length error at follow-up (default: 0)")
     parser.add_argument("--jobs", type=int, default=1, help="processes (default: 1)")
 

@@ -49,7 +49,7 @@ class SegmentationOutputSpec(MeasuresOutputSpec):
 
 
 class ToolChangeInputSpec(ToolInputSpec):
-    """Both visits of a patient, as scanned but for the coil's shading."""
+    """Both visits of a patient, as scanned, but corrected for intensity non-uniformity."""
 
     baseline_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan of the first visit")
     followup_file = File(exists=True, mandatory=True, desc="bias-corrected T1-weighted scan of the second visit")

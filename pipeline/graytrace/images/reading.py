@@ -40,7 +40,7 @@ class Scan:
     volume : Volume
         float32, finite, not negative.
     flags : tuple of Flag
-        What was repaired and what needs a look.
+        What was repaired and what needs review.
     is_repaired : bool
         Whether data or affine differ from what other programs would read from the file.
     """
@@ -230,7 +230,7 @@ def _repair_intensities(data: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
             raise ImageError("not_finite", f"{count} of {data.size} voxels are not finite (NaN or infinite).")
         data = _fill_from_neighbours(data, wrong)
         flags.append(
-            Flag("not_finite_repaired", f"{count} voxels were not finite and took the mean of their neighbours.")
+            Flag("not_finite_repaired", f"{count} voxels were not finite and took the mean of their neighbors.")
         )
     negative = data < 0
     count = int(np.count_nonzero(negative))

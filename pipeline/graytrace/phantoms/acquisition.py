@@ -38,7 +38,7 @@ class ScanSettings:
     orientation : str
         One of `ORIENTATIONS`: the order and direction of the stored axes.
     noise_percent, bias_percent : float
-        Standard deviation of the noise in each channel, in percent of white matter; peak-to-peak shading.
+        Standard deviation of the noise in each channel, in percent of white matter; peak-to-peak bias field.
     scale_percent : float
         Error of the scanner's length scale: everything looks this much larger.
     rotation_deg, shift_mm : (3,) tuple of float
@@ -67,7 +67,7 @@ class Scan:
     brain_mask, intracranial_mask, lesion_mask : (X, Y, Z) bool ndarray
         Gray and white matter with ventricles, closed over sulci; that and all CSF; lesions.
     voxel_to_ras : (4, 4) ndarray
-        Voxel indices to RAS millimetres.
+        Voxel indices to RAS millimeters.
     scale : float
         The scanner's length scale; true volumes are those of the image divided by its cube.
     """
@@ -260,7 +260,7 @@ def rotation_matrix(angles_deg: tuple[float, float, float]) -> NDArray[np.float6
 
 
 def _average_slices(volume: NDArray[np.float32], n_averaged: int) -> NDArray[np.float32]:
-    """Average each `n_averaged` neighbours along the last axis; an incomplete last slice is not scanned."""
+    """Average each `n_averaged` neighbors along the last axis; an incomplete last slice is not scanned."""
     if n_averaged == 1:
         return volume
     depth = volume.shape[-1] // n_averaged * n_averaged

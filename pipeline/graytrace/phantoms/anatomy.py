@@ -35,7 +35,7 @@ class HeadAnatomy:
     deep_brightness : (X, Y, Z) float32 ndarray
         In [0, 1]: how far from gray to white the T1w intensity of a nucleus is.
     voxel_to_ras : (4, 4) ndarray
-        Voxel indices to RAS millimetres.
+        Voxel indices to RAS millimeters.
     box : tuple of slice
         The part of the grid that holds the intracranial space.
     """
@@ -149,7 +149,7 @@ def _draw_tissue(
     shape, voxel_mm = intracranial.shape, template.grid.voxel_mm
     priors = pull_all(template.priors, places)
     priors[_OUTER_CSF] += np.clip(1 - priors.sum(0), 0, 1)  # beyond the brain's outline
-    # folds of one's own: the borders of the average brain move in and out by a millimetre or two
+    # folds of one's own: the borders of the average brain move in and out by a millimeter or two
     folds = draw_smooth_field(shape, 3.0 / voxel_mm, rng)
     sulci = draw_smooth_field(shape, 3.5 / voxel_mm, rng)
     priors[list(_GRAY)] *= np.exp(0.22 * folds - 0.12)

@@ -1,4 +1,4 @@
-"""Where things are in a head, in MNI152 millimetres: the shapes that the tissue maps do not show.
+"""Where things are in a head, in MNI152 millimeters: the shapes that the tissue maps do not show.
 
 The maps tell gray from white matter; which gray matter is a nucleus, which white matter is brainstem and where the
 face is has to be drawn. Sizes are of an adult; every phantom warps, scales and perturbs them.

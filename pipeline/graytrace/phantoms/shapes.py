@@ -1,4 +1,4 @@
-"""Ellipsoids and tubes, drawn as depth below their surface in millimetres."""
+"""Ellipsoids and tubes, drawn as depth below their surface in millimeters."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ class Grid:
 
     @property
     def voxel_to_ras(self) -> NDArray[np.float64]:
-        """Voxel indices to RAS millimetres, (4, 4)."""
+        """Voxel indices to RAS millimeters, (4, 4)."""
         affine = np.diag([self.voxel_mm, self.voxel_mm, self.voxel_mm, 1.0])
         affine[:3, 3] = self.origin_mm
         return affine
@@ -37,7 +37,7 @@ class Grid:
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """An ellipsoid along the axes, its centre and radii in RAS millimetres."""
+    """An ellipsoid along the axes, its centre and radii in RAS millimeters."""
 
     centre_mm: tuple[float, float, float]
     radii_mm: tuple[float, float, float]
@@ -62,7 +62,7 @@ class Ellipsoid:
 
 @dataclass(frozen=True)
 class Tube:
-    """A tube along a path: rows of x, y, z and radius, in RAS millimetres."""
+    """A tube along a path: rows of x, y, z and radius, in RAS millimeters."""
 
     path_mm: tuple[tuple[float, float, float, float], ...]
 
@@ -116,7 +116,7 @@ def draw_depth(grid: Grid, shapes: Iterable[Shape], margin_mm: float = 8.0) -> N
     Returns
     -------
     (X, Y, Z) float32 ndarray
-        Millimetres, negative outside, ``FAR_OUTSIDE_MM`` beyond the margin of every shape.
+        Millimeters, negative outside, ``FAR_OUTSIDE_MM`` beyond the margin of every shape.
     """
     depth = np.full(grid.shape, FAR_OUTSIDE_MM, np.float32)
     axes = grid.axes_mm()

@@ -60,7 +60,7 @@ class HeadTemplate:
 
 
 def head_grid(voxel_mm: float) -> Grid:
-    """The grid of a whole head with its neck, centred like MNI152."""
+    """The grid of a whole head with its neck, centered like MNI152."""
     sides = [round((high - low) / voxel_mm) for low, high in zip(LOWEST_MM, HIGHEST_MM, strict=True)]
     return Grid((sides[0], sides[1], sides[2]), voxel_mm, LOWEST_MM)
 

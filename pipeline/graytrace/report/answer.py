@@ -1,4 +1,4 @@
-"""The trial's answer in words: what was found, how sure it is, and no more than that."""
+"""The trial's answer in words: what was found, how precise it is, and no more than that."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ class Answer:
     evidence : str
         Its numbers.
     certainty : sequence of str
-        How sure it is: a sentence each.
+        Precision: a sentence each.
     """
 
     headline: str

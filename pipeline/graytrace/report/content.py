@@ -53,7 +53,7 @@ class Study:
 
     @property
     def limits(self) -> Mapping[str, Any]:
-        """Limits of the numbers of quality."""
+        """Limits of the image quality metrics."""
         found: Mapping[str, Any] = self.run["config"]["quality"]["limits"]
         return found
 
@@ -137,7 +137,7 @@ def show_change(row: Row, column: str, unit: str = "%") -> str:
 
 
 def make_cards(study: Study, predictors: Mapping[str, Mapping[str, float]]) -> list[Card]:
-    """A card for each row of atrophy.tsv, those that need a look first."""
+    """A card for each row of atrophy.tsv, those that need review first."""
     quality = {(row["participant_id"], row["visit"], row["kind"]): row for row in study.quality}
     limits = {metric.name: show_limit(metric, study.limits) for metric in list_metrics()}
     cards = [_make_card(study, row, quality, limits, predictors) for row in study.atrophy]
@@ -221,7 +221,7 @@ def _show_number(row: Row, column: str, unit: str) -> str:
 
 
 def list_whys(row: Row, scans: Sequence[Row], pair: Row) -> list[str]:
-    """Sentences on what needs a look: the reason of a failure, then what the checks found at each visit."""
+    """Sentences on what needs review: the reason of a failure, then what the checks found at each visit."""
     whys: list[str] = []
     if row["reason"] != MISSING:
         whys.append(row["reason"].partition(": ")[2] or row["reason"])
@@ -253,7 +253,7 @@ def _scanned(row: Row, whys: Sequence[str]) -> str:
 
 
 def name_reasons(row: Row) -> list[str]:
-    """Why a patient needs a look, in a word or two each.
+    """Why a patient needs review, in a word or two each.
 
     Examples
     --------
@@ -323,7 +323,7 @@ def _quality_rows(scans: Sequence[Row], pair: Row, limits: Mapping[str, str]) ->
 
 
 def describe_metrics(study: Study, descriptions: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Median, limit and number of flags of each number of quality that this study has."""
+    """Median, limit and number of flags of each image quality metric that this study has."""
     found = []
     for metric in list_metrics():
         values = [value for row in study.quality if (value := number(row, metric.name)) is not None]

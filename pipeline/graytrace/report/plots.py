@@ -168,7 +168,7 @@ def _apart(heights: Sequence[float]) -> list[float]:
 
 @dataclass(frozen=True)
 class MetricValues:
-    """Values of a number of quality in a study, which of them are flagged, and its limits."""
+    """Values of a image quality metric in a study, which of them are flagged, and its limits."""
 
     label: str
     unit: str
@@ -179,7 +179,7 @@ class MetricValues:
 
 
 def plot_quality(metrics: Sequence[MetricValues]) -> str:
-    """A strip for each number of quality: dots are scans or pairs, lines the limits."""
+    """A strip for each image quality metric: dots are scans or pairs, lines the limits."""
     columns = 3
     rows = math.ceil(len(metrics) / columns)
     with mpl.rc_context(_RC | {"font.size": 7.5}):

@@ -8,31 +8,25 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
+from graytrace.catalog import names_of
 from graytrace.errors import PipelineError
 from graytrace.findings import Flag, Reason
 from graytrace.records import read_record, record_path
 from graytrace.results.limits import add_flags
+from graytrace.schemas import load_schema
 from graytrace.study.plan import Plan
 from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
 from graytrace.findings import STATUSES
 from graytrace.tables import columns, read_rows
 
-_CHANGE_COLUMNS = (
-    "gm_change_percent",
-    "gm_change_se_points",
-    "cortical_gm_change_percent",
-    "deep_gm_change_percent",
-    "wm_change_percent",
-    "brain_change_percent",
-)
-_VOLUME_COLUMNS = ("gm_volume_ml", "wm_volume_ml", "csf_volume_ml", "brain_volume_ml", "icv_ml", "lesion_volume_ml")
+_SCAN_CHECKS, _PAIR_CHECKS = names_of("scan", checks=True), names_of("pair", checks=True)
 _SAME_VOXEL_MM = 0.01
 Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
 class Measured:
-    """What became of a planned scan or pair.
+    """Processing status and measures of a planned scan or pair.
 
     Parameters
     ----------
@@ -108,16 +102,16 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
 
 
 def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
-    """What became of a scan."""
+    """Processing status and measures of a scan."""
     if not scan.is_measured:
         return Measured(scan.status, scan.reason, scan.flags, {})
     visits = {"visit": scan.visit}
     measured = _measured(output_dir, scan.participant_id, visits, scan.steps, scan.flags)
-    return _checked(measured, record_path(output_dir, scan.participant_id, visits, "check_scan"))
+    return _checked(measured, [record_path(output_dir, scan.participant_id, visits, step) for step in _SCAN_CHECKS])
 
 
 def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured]) -> Measured:
-    """What became of a pair; its flags are its own, the scans have theirs."""
+    """Processing status and measures of a pair; its flags are its own, the scans have theirs."""
     if not pair.is_measured:
         return Measured(pair.status, pair.reason, pair.flags, {})
     visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
@@ -127,18 +121,20 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
         return Measured("failed", failed.reason, change.flags, {})
     if change.status == "ok" and any(scan.flags for scan in scans):
         change = replace(change, status="flagged")
-    return _checked(change, record_path(output_dir, pair.participant_id, visits, "check_pair"))
+    return _checked(change, [record_path(output_dir, pair.participant_id, visits, step) for step in _PAIR_CHECKS])
 
 
-def _checked(measured: Measured, path: Path) -> Measured:
-    """What was measured, with its numbers of quality; a check that is not there takes no result away."""
+def _checked(measured: Measured, paths: Sequence[Path]) -> Measured:
+    """What was measured, with its image quality metrics; a check that is not there takes no result away."""
     if measured.status not in {"ok", "flagged"}:
         return measured
-    try:
-        numbers = read_record(path).measures
-    except (FileNotFoundError, PipelineError):
-        flag = Flag("not_checked", "Its quality was not checked: the job did not finish. Run again.")
-        return replace(measured, status="flagged", flags=(*measured.flags, flag))
+    numbers: Row = {}
+    for path in paths:
+        try:
+            numbers |= read_record(path).measures
+        except (FileNotFoundError, PipelineError):
+            flag = Flag("not_checked", "Its quality was not checked: the job did not finish. Run again.")
+            return replace(measured, status="flagged", flags=(*measured.flags, flag))
     return replace(measured, measures={**measured.measures, **numbers})
 
 
@@ -185,17 +181,22 @@ def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured)
         "interval_years": years,
         "protocol_differences": _protocol_differences(pair, scans),
         "gm_change_percent_per_year": gm_change / years if gm_change is not None and years else None,
-        "icv_baseline_ml": baseline.get("icv_ml"),
-        "scale_percent": change.measures.get("scale_percent"),
         "tool_versions": _versions(*scans, change),
-        **{name: change.measures.get(name) for name in _CHANGE_COLUMNS},
+        **_from_measures("atrophy", pair=change.measures, baseline=baseline, followup=followup),
     }
-    for tissue in ("gm", "brain", "lesion"):
-        row[f"{tissue}_volume_baseline_ml"] = baseline.get(f"{tissue}_volume_ml")
-        row[f"{tissue}_volume_followup_ml"] = followup.get(f"{tissue}_volume_ml")
     before, after = baseline.get("gm_volume_ml"), followup.get("gm_volume_ml")
     if before and after:
         row["gm_difference_percent"] = 100 * (after / before - 1)
+    return row
+
+
+def _from_measures(table: str, **measures: Mapping[str, Any]) -> Row:
+    """Cells that are measures as they are: the column's ``from`` names whose, and which where it is called otherwise."""
+    row: Row = {}
+    for column, field in load_schema(table)["properties"].items():
+        whose, _, name = field.get("from", "").partition(" ")
+        if whose:
+            row[column] = measures[whose].get(name or column)
     return row
 
 
@@ -224,7 +225,7 @@ def _volume_row(planned: PlannedScan, scan: Measured) -> Row:
         "flags": scan.flag_codes,
         "acq_date": planned.day.isoformat() if planned.day else None,
         "tool_versions": _versions(scan),
-        **{name: scan.measures.get(name) for name in _VOLUME_COLUMNS},
+        **_from_measures("volumes", scan=scan.measures),
     }
 
 

@@ -29,10 +29,10 @@ IGNORED = (
 )
 # one sidecar for all files of a kind: BIDS' inheritance principle
 SIDECARS: Mapping[str, Mapping[str, Any]] = {
-    "desc-preproc_T1w": {"SkullStripped": False, "Description": "The scan without the coil's shading."},
+    "desc-preproc_T1w": {"SkullStripped": False, "Description": "The scan, corrected for intensity non-uniformity."},
     "desc-lesionfilled_T1w": {
         "SkullStripped": False,
-        "Description": "The scan without the coil's shading, white-matter lesions filled with normal-looking white "
+        "Description": "The scan, corrected for intensity non-uniformity, white-matter lesions filled with normal-looking white "
         "matter.",
     },
     "desc-brain_mask": {

@@ -1,4 +1,4 @@
-"""Which numbers of quality need a look: outside of the study's limits, or unusual among its own scans."""
+"""Which image quality metrics need review: outside of the study's limits, or unusual among its own scans."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.findings import Flag
-from graytrace.schemas import load_schema
+from graytrace.schemas import load_metrics
 
 ENOUGH_FOR_Z = 8
 Row = dict[str, Any]
@@ -18,7 +18,7 @@ Key = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Metric:
-    """A number of quality.tsv.
+    """A metric of quality.tsv.
 
     Parameters
     ----------
@@ -45,11 +45,10 @@ class Metric:
 
 
 def list_metrics() -> list[Metric]:
-    """Every number of quality.tsv that can have a limit, in the table's order."""
+    """Every metric of quality.tsv that can have a limit, in the table's order."""
     return [
         Metric(name, field["label"], field["unit"], field["better"], field["decimals"], field.get("relevant", 0.0))
-        for name, field in load_schema("quality")["properties"].items()
-        if "better" in field
+        for name, field in load_metrics().items()
     ]
 
 

@@ -1,4 +1,4 @@
-"""Find the space half-way between a patient's two visits."""
+"""Register a patient's two visits to midway space."""
 
 from __future__ import annotations
 
@@ -9,14 +9,14 @@ from typing import Any
 
 import numpy as np
 
+from graytrace.catalog import VISITS
 from graytrace.engines.registry import EMBEDDED
 from graytrace.findings import Flag
 from graytrace.records import Record
-from graytrace.steps.arguments import add_pair_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 
-VISITS = ("baseline", "followup")
 _MASK = "intracranial_mask"
 # beyond what a well kept scanner drifts between services
 _SCALE_LIMIT_PERCENT = 0.5
@@ -29,7 +29,7 @@ _NO_SKULL = (
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_pair_arguments(parser, *(f"{visit}_{step}" for visit in VISITS for step in ("inspect", "skull_strip", "image")))
+    add_step_arguments(parser, "align_visits")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,8 +46,7 @@ def run(args: argparse.Namespace) -> None:
             tool_versions=versions,
         )
 
-    names = [f"{visit}_{step}" for visit in VISITS for step in ("inspect", "skull_strip", "image")]
-    perform(job, work, upstream={name: getattr(args, name) for name in names}, outputs={})
+    perform(job, work, upstream=upstream_of("align_visits", args), outputs={})
 
 
 def visit_inputs(upstream: Upstream, job: Job) -> dict[str, Path]:

@@ -1,44 +1,50 @@
-"""Command-line arguments that steps share."""
+"""Command-line arguments of steps: those of a step on a scan or pair follow from the catalog."""
 
 from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
+from graytrace.catalog import STEPS, VISITS
 from graytrace.engines.registry import EMBEDDED
 from graytrace.study.config import Config, load_config
 
-
-def add_scan_arguments(parser: argparse.ArgumentParser, *upstream: str) -> None:
-    """Arguments of a step on one scan; each of `upstream` is an earlier step whose record it reads."""
-    parser.add_argument("--visit", required=True, help="label of the visit, without ses-")
-    _add_arguments(parser, upstream)
-
-
-def add_pair_arguments(parser: argparse.ArgumentParser, *upstream: str) -> None:
-    """Arguments of a step on a pair."""
-    parser.add_argument("--baseline", required=True, help="label of the first visit, without ses-")
-    parser.add_argument("--followup", required=True, help="label of the second visit, without ses-")
-    _add_arguments(parser, upstream)
+_VISITS = {
+    "visit": "label of the visit, without ses-",
+    "baseline": "label of the first visit, without ses-",
+    "followup": "label of the second visit, without ses-",
+}
+_FILES = {"t1w": "T1w scan"}
 
 
-def _add_arguments(parser: argparse.ArgumentParser, upstream: Sequence[str]) -> None:
+def add_step_arguments(parser: argparse.ArgumentParser, step: str) -> None:
+    """Arguments of a step on a scan or pair: which one, the records and files that it reads, its engine, its record."""
+    asked = STEPS[step]
+    for name in ("visit",) if asked.scope == "scan" else VISITS:
+        parser.add_argument(f"--{name}", required=True, help=_VISITS[name])
     parser.add_argument("--participant", required=True, help="label of the participant, without sub-")
     parser.add_argument("--record", required=True, type=Path, help="the record to write")
     parser.add_argument("--threads", type=int, default=1, help="cores that may be used")
     parser.add_argument("--code", default="", help="digest of code and options, to be kept in the record")
-    for name in upstream:
+    for name in asked.upstream:
         parser.add_argument(f"--{name.replace('_', '-')}", required=True, type=Path, help=f"record of {name}")
+    for name in asked.files:
+        parser.add_argument(f"--{name.replace('_', '-')}", required=True, type=Path, help=_FILES[name])
+    if asked.chooses:
+        parser.add_argument("--engine", default=EMBEDDED, help="tool that does it")
+        parser.add_argument(
+            "--options",
+            type=json.loads,
+            default={},
+            metavar="JSON",
+            help="its options, from its section of config.yaml",
+        )
 
 
-def add_engine_arguments(parser: argparse.ArgumentParser, what: str) -> None:
-    """Arguments of a step whose engine the study chooses."""
-    parser.add_argument("--engine", default=EMBEDDED, help=f"tool that {what}")
-    parser.add_argument(
-        "--options", type=json.loads, default={}, metavar="JSON", help="its options, from its section of config.yaml"
-    )
+def upstream_of(step: str, args: argparse.Namespace) -> dict[str, Path]:
+    """Name of each record that a step reads to its path."""
+    return {name: getattr(args, name) for name in STEPS[step].upstream}
 
 
 def add_config_argument(parser: argparse.ArgumentParser) -> None:

@@ -1,4 +1,4 @@
-"""Say how well two visits compare, in numbers and with pictures of both in midway space. Changes no result."""
+"""Compute quality metrics of two visits and draw them in midway space. Changes no result."""
 
 from __future__ import annotations
 
@@ -11,20 +11,15 @@ import numpy as np
 from graytrace.algorithms import quality
 from graytrace.algorithms.resampling import resample_part
 from graytrace.algorithms.slices import surround_slices
+from graytrace.catalog import VISITS
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_mask, read_volume
 from graytrace.records import Record
 from graytrace.report.figures import PANEL_PIXELS, Slice, draw_change, draw_planes
-from graytrace.steps.align_visits import VISITS
-from graytrace.steps.arguments import add_pair_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform
 
-_UPSTREAM = (
-    *(f"{visit}_{step}" for visit in VISITS for step in ("skull_strip", "image", "gray_matter_volume", "check_scan")),
-    "align_visits",
-    "measure_change",
-)
 _MARGIN_MM = 14.0  # skull and scalp: what does not shrink shows whether the visits are aligned
 # slices across an axis (0 sagittal, 1 coronal, 2 axial), and where in the intracranial space, from left, behind, below:
 # through both hemispheres, cerebellum and brainstem, the ventricles and the convexity
@@ -38,7 +33,7 @@ _PICTURES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_pair_arguments(parser, *_UPSTREAM)
+    add_step_arguments(parser, "check_pair")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -52,8 +47,7 @@ def run(args: argparse.Namespace) -> None:
         whites = [float(check["white_matter_intensity"]) for check in checks if "white_matter_intensity" in check]
         if len(whites) == len(VISITS):
             images, to_midway, view = _view(upstream, job, whites)
-            measures["skull_residual_mm"] = quality.measure_skull_residual_mm(view)
-            measures["face_difference_ml"] = quality.measure_face_difference_ml(view)
+            measures |= {name: measure(view) for name, measure in quality.PAIR_METRICS.items()}
             pictures = _draw(images, to_midway, view, _change_map(upstream["measure_change"], job), folder)
         return Outcome(
             files=pictures,
@@ -62,7 +56,7 @@ def run(args: argparse.Namespace) -> None:
         )
 
     outputs = {name: job.figure(suffix) for name, suffix in _PICTURES.items()}
-    perform(job, work, upstream={name: getattr(args, name) for name in _UPSTREAM}, outputs=outputs)
+    perform(job, work, upstream=upstream_of("check_pair", args), outputs=outputs)
 
 
 def _compare_scans(upstream: Upstream) -> dict[str, Any]:

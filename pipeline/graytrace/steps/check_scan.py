@@ -1,4 +1,4 @@
-"""Say how good a scan is, in numbers and with a picture of mask and tissue borders. Changes no result."""
+"""Compute image quality metrics of a scan and draw mask and tissue borders on it. Changes no result."""
 
 from __future__ import annotations
 
@@ -12,18 +12,16 @@ from graytrace.algorithms import quality
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.images.reading import read_mask, read_scan, read_volume
 from graytrace.report.figures import draw_borders
-from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, perform
 
-_UPSTREAM = ("inspect", "skull_strip", "image", "segment_tissue", "gray_matter_volume")
 _MARGIN_VOXELS = 2
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_scan_arguments(parser, *_UPSTREAM)
-    parser.add_argument("--t1w", required=True, type=Path, help="T1w scan")
+    add_step_arguments(parser, "check_scan")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -48,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
         if white is not None:
             box = _box(brain)
             tissues = quality.Tissues(image.data[box] / white, gm[box], wm[box], sizes_mm)
-            measures |= _tissue_measures(tissues)
+            measures |= {name: measure(tissues) for name, measure in quality.TISSUE_METRICS.items()}
             raw = read_scan(args.t1w).volume.data
             measures["entropy_focus"] = quality.measure_entropy_focus(raw)
             measures["ghosting_percent"] = quality.measure_ghosting_percent(raw / white, sizes_mm)
@@ -63,8 +61,7 @@ def run(args: argparse.Namespace) -> None:
             },
         )
 
-    upstream = {name: getattr(args, name) for name in _UPSTREAM}
-    perform(job, work, upstream=upstream, outputs={"borders": job.figure("desc-borders_T1w")})
+    perform(job, work, upstream=upstream_of("check_scan", args), outputs={"borders": job.figure("desc-borders_T1w")})
 
 
 def _box(mask: np.ndarray) -> tuple[slice, ...]:
@@ -74,15 +71,3 @@ def _box(mask: np.ndarray) -> tuple[slice, ...]:
         return (slice(None),) * 3
     low = np.maximum(there.min(0) - _MARGIN_VOXELS, 0)
     return tuple(slice(*edges) for edges in zip(low, there.max(0) + _MARGIN_VOXELS + 1, strict=True))
-
-
-def _tissue_measures(tissues: quality.Tissues) -> dict[str, float | None]:
-    noise = quality.measure_noise_percent(tissues)
-    ratio = quality.measure_gray_white_ratio(tissues)
-    return {
-        "noise_percent": noise,
-        "gray_white_ratio": ratio,
-        "gm_wm_contrast_to_noise": quality.measure_contrast_to_noise(ratio, noise),
-        "joint_variation": quality.measure_joint_variation(tissues),
-        "edge_width_mm": quality.measure_edge_width_mm(tissues),
-    }

@@ -1,4 +1,4 @@
-"""Take the coil's shading out of a scan."""
+"""Correct intensity non-uniformity of a scan (N4)."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import argparse
 from pathlib import Path
 
 from graytrace.engines.registry import EMBEDDED
-from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, open_inspected, perform, run_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_scan_arguments(parser, "inspect", "skull_strip")
-    parser.add_argument("--t1w", required=True, type=Path, help="T1w scan")
+    add_step_arguments(parser, "correct_bias")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -37,5 +36,6 @@ def run(args: argparse.Namespace) -> None:
             tool_versions=versions,
         )
 
-    upstream = {"inspect": args.inspect, "skull_strip": args.skull_strip}
-    perform(job, work, upstream=upstream, outputs={"image": job.scan_image("desc-preproc_T1w")})
+    perform(
+        job, work, upstream=upstream_of("correct_bias", args), outputs={"image": job.scan_image("desc-preproc_T1w")}
+    )

@@ -13,14 +13,14 @@ from graytrace.errors import PipelineError
 from graytrace.files import file_sha256
 from graytrace.findings import Flag
 from graytrace.images.reading import read_mask
-from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_scan_arguments(parser, "skull_strip", "correct_bias")
+    add_step_arguments(parser, "fill_lesions")
     lesions = parser.add_mutually_exclusive_group(required=True)
     lesions.add_argument("--lesion-mask", type=Path, help="lesion mask on the scan's grid")
     lesions.add_argument("--flair", type=Path, help="FLAIR scan of the same session, to find the lesions on")
@@ -64,12 +64,11 @@ def run(args: argparse.Namespace) -> None:
             tool_versions=versions,
         )
 
-    records = {"skull_strip": args.skull_strip, "correct_bias": args.correct_bias}
     outputs = {
         "image": job.scan_image("desc-lesionfilled_T1w"),
         "lesion_mask": job.scan_image("label-lesion_desc-found_mask"),
     }
-    perform(job, work, upstream=records, outputs=outputs)
+    perform(job, work, upstream=upstream_of("fill_lesions", args), outputs=outputs)
 
 
 def _find_lesions(

@@ -8,7 +8,7 @@ from pathlib import Path
 from graytrace.algorithms.volumes import tissue_volume_ml
 from graytrace.findings import Flag
 from graytrace.images.reading import read_mask, read_volume
-from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, perform
 from graytrace.steps.segment_tissue import FRACTIONS
@@ -19,7 +19,7 @@ _PLAUSIBLE_ML = {"gm_volume_ml": (300.0, 1100.0), "brain_volume_ml": (600.0, 190
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_scan_arguments(parser, "skull_strip", "segment_tissue")
+    add_step_arguments(parser, "gray_matter_volume")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -46,8 +46,7 @@ def run(args: argparse.Namespace) -> None:
             inputs={name: tissue.outputs[name].sha256 for name in FRACTIONS},
         )
 
-    upstream = {"skull_strip": args.skull_strip, "segment_tissue": args.segment_tissue}
-    perform(job, work, upstream=upstream, outputs={})
+    perform(job, work, upstream=upstream_of("gray_matter_volume", args), outputs={})
 
 
 def _flags(measures: dict[str, float]) -> list[Flag]:

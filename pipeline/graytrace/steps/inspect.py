@@ -7,7 +7,7 @@ from pathlib import Path
 
 from graytrace.files import file_sha256
 from graytrace.images.reading import read_scan
-from graytrace.steps.arguments import add_scan_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, perform
 from graytrace.versions import package_versions
@@ -15,8 +15,7 @@ from graytrace.versions import package_versions
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_scan_arguments(parser)
-    parser.add_argument("--t1w", required=True, type=Path, help="T1w scan")
+    add_step_arguments(parser, "inspect")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -31,4 +30,4 @@ def run(args: argparse.Namespace) -> None:
             tool_versions=package_versions("numpy", "nibabel"),
         )
 
-    perform(job_of("inspect", args), work, upstream={}, outputs={})
+    perform(job_of("inspect", args), work, upstream=upstream_of("inspect", args), outputs={})

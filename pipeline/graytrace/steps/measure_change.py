@@ -7,18 +7,15 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from graytrace.catalog import VISITS
 from graytrace.files import write_json
 from graytrace.findings import Flag
-from graytrace.steps.align_visits import VISITS, visit_digests, visit_inputs
-from graytrace.steps.arguments import add_engine_arguments, add_pair_arguments
+from graytrace.steps.align_visits import visit_digests, visit_inputs
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 from graytrace.steps.segment_tissue import FRACTIONS
 
-_UPSTREAM = (
-    *(f"{visit}_{step}" for visit in VISITS for step in ("skull_strip", "image", "segment_tissue")),
-    "align_visits",
-)
 # the rest may be cut off by the outermost voxels
 _COVERED_PERCENT = 99.0
 _IMAGES = {
@@ -30,8 +27,7 @@ _IMAGES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_pair_arguments(parser, *_UPSTREAM)
-    add_engine_arguments(parser, "measures the change")
+    add_step_arguments(parser, "measure_change")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -64,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         **{name: job.change_file(suffix) for name, suffix in _IMAGES.items()},
         "change": job.change_file("desc-change.json"),
     }
-    perform(job, work, upstream={name: getattr(args, name) for name in _UPSTREAM}, outputs=outputs)
+    perform(job, work, upstream=upstream_of("measure_change", args), outputs=outputs)
 
 
 def _flags(measures: Mapping[str, Any]) -> list[Flag]:

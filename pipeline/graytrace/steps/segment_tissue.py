@@ -13,7 +13,7 @@ from graytrace.findings import Flag
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_volume
 from graytrace.images.writing import write_mask
-from graytrace.steps.arguments import add_engine_arguments, add_scan_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 
@@ -31,8 +31,7 @@ _SUFFIXES = {
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_scan_arguments(parser, "skull_strip", "image")
-    add_engine_arguments(parser, "separates the tissues")
+    add_step_arguments(parser, "segment_tissue")
 
 
 def run(args: argparse.Namespace) -> None:
@@ -61,7 +60,7 @@ def run(args: argparse.Namespace) -> None:
         )
 
     outputs = {name: job.scan_image(suffix) for name, suffix in _SUFFIXES.items()}
-    perform(job, work, upstream={"skull_strip": args.skull_strip, "image": args.image}, outputs=outputs)
+    perform(job, work, upstream=upstream_of("segment_tissue", args), outputs=outputs)
 
 
 def _flags(measures: Mapping[str, Any]) -> list[Flag]:

@@ -1,4 +1,4 @@
-"""Find the brain and the space within the skull."""
+"""Extract the brain and the intracranial space."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 
 from graytrace.findings import Flag
 from graytrace.images.reading import read_mask
-from graytrace.steps.arguments import add_engine_arguments, add_scan_arguments
+from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, open_inspected, perform, run_stage
 
@@ -18,13 +18,11 @@ _SUFFIXES = {"brain_mask": "desc-brain_mask", "intracranial_mask": "desc-intracr
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
-    add_scan_arguments(parser, "inspect")
-    parser.add_argument("--t1w", required=True, type=Path, help="T1w scan")
-    add_engine_arguments(parser, "finds the brain")
+    add_step_arguments(parser, "skull_strip")
 
 
 def run(args: argparse.Namespace) -> None:
-    """Find the brain of a scan."""
+    """Extract the brain of a scan."""
     job = job_of("skull_strip", args)
 
     def work(upstream: Upstream, folder: Path) -> Outcome:
@@ -41,7 +39,7 @@ def run(args: argparse.Namespace) -> None:
         )
 
     outputs = {name: job.scan_image(suffix) for name, suffix in _SUFFIXES.items()}
-    perform(job, work, upstream={"inspect": args.inspect}, outputs=outputs)
+    perform(job, work, upstream=upstream_of("skull_strip", args), outputs=outputs)
 
 
 def _flags(mask: np.ndarray) -> list[Flag]:

@@ -1,1 +1,1 @@
-"""The study: who was planned for which visit, when it took place, which file it is, and what became of it."""
+"""The study: who was planned for which visit, when it took place, and which file it is."""

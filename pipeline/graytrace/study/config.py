@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import difflib
 import json
 import reprlib
@@ -15,20 +16,13 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from graytrace.errors import ConfigError
-from graytrace.schemas import SCHEMAS
+from graytrace.schemas import load_config_schema
 
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
 _MAX_MESSAGE = 300
 Window = tuple[float, float]
-# sections with the options of engines other than our own, and which of them are paths
-SUITE_PATHS: Mapping[str, tuple[str, ...]] = {
-    "fsl": (),
-    "ants": ("template", "template_brain_probability", "template_registration_mask"),
-    "freesurfer": (),
-    "spm": (),
-    "deepbet": (),
-}
+_OF_THE_STUDY = frozenset({"study", "engines", "quality", "statistics"})
 
 
 @dataclass(frozen=True)
@@ -163,6 +157,15 @@ def _parse(path: Path) -> Any:
     return yaml.safe_load(text)
 
 
+def merge_configs(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:
+    """One mapping over another, section by section, as Snakemake merges configuration files."""
+    merged = copy.deepcopy(dict(under))
+    for key, value in over.items():
+        both = isinstance(value, Mapping) and isinstance(merged.get(key), Mapping)
+        merged[key] = merge_configs(merged[key], value) if both else value
+    return merged
+
+
 def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -> Config:
     """Check a merged configuration and make its paths absolute.
 
@@ -258,10 +261,19 @@ def _windows(value: Sequence[Any] | None, followups: Sequence[str]) -> tuple[Win
     return tuple(windows)
 
 
+def _suite_paths() -> dict[str, tuple[str, ...]]:
+    """Sections with the options of engines other than our own, and which of their keys are paths."""
+    return {
+        name: tuple(key for key, field in section["properties"].items() if field["unit"] == "path")
+        for name, section in load_config_schema()["properties"].items()
+        if name not in _OF_THE_STUDY
+    }
+
+
 def _suites(content: Mapping[str, Any], named: Sequence[tuple[Path, Mapping[str, Any]]]) -> dict[str, dict[str, Any]]:
     """Options of engines, with absolute paths to files that are there."""
     suites = {}
-    for name, paths in SUITE_PATHS.items():
+    for name, paths in _suite_paths().items():
         options = dict(content.get(name, {}))
         for key in paths:
             if options.get(key) is None:
@@ -276,7 +288,7 @@ def _suites(content: Mapping[str, Any], named: Sequence[tuple[Path, Mapping[str,
 
 def _faults(content: Mapping[str, Any]) -> list[str]:
     """One sentence for each way in which a configuration departs from its schema."""
-    schema = json.loads((SCHEMAS / "config.schema.json").read_text(encoding="utf-8"))
+    schema = load_config_schema()
     errors = sorted(Draft202012Validator(schema).iter_errors(content), key=lambda error: error.json_path)
     return [sentence for error in errors for sentence in _sentences(error, schema)]
 

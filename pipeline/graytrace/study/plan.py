@@ -8,6 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from graytrace.catalog import last_of
 from graytrace.errors import ConfigError, ScanTableError
 from graytrace.files import text_sha256
 from graytrace.findings import STATUSES
@@ -16,7 +17,7 @@ from graytrace.study.bids import BidsSource
 from graytrace.study.config import Config
 from graytrace.study.exclusions import Exclusions, read_exclusions
 from graytrace.study.patients import plan_patient
-from graytrace.study.planned import PAIR_STEPS, SCAN_STEPS, Patient, PlannedPair, PlannedScan
+from graytrace.study.planned import Patient, PlannedPair, PlannedScan
 from graytrace.study.protocol import PROTOCOL_COLUMNS
 from graytrace.study.scan_list import ScanListSource
 from graytrace.study.sources import Source, read_dates
@@ -107,13 +108,19 @@ class Plan:
             for step in steps
         }
 
-    def records(self, scan_step: str = SCAN_STEPS[-1], pair_step: str = PAIR_STEPS[-1]) -> list[str]:
-        """Records of one step on every scan, and one on every pair, that is measured; the last steps unless named."""
-        scans = [(scan.participant_id, {"visit": scan.visit}, scan_step) for scan in self.scans if scan.is_measured]
+    def records(self, *, checks: bool = False) -> list[str]:
+        """Records with which every step on every measured scan and pair is done; with `checks`, those of all checks."""
+        scans = [
+            (scan.participant_id, {"visit": scan.visit}, step)
+            for scan in self.scans
+            if scan.is_measured
+            for step in last_of("scan", checks=checks)
+        ]
         pairs = [
-            (pair.participant_id, {"baseline": pair.baseline.visit, "followup": pair.followup.visit}, pair_step)
+            (pair.participant_id, {"baseline": pair.baseline.visit, "followup": pair.followup.visit}, step)
             for pair in self.pairs
             if pair.is_measured
+            for step in last_of("pair", checks=checks)
         ]
         return [str(record_path(self.output_dir, *job)) for job in (*scans, *pairs)]
 

@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
+from graytrace.catalog import names_of
 from graytrace.findings import Flag, Reason
 from graytrace.study.dates import interval_years
 from graytrace.study.protocol import UNKNOWN, Protocol
 
-SCAN_STEPS = ("inspect", "skull_strip", "correct_bias", "fill_lesions", "segment_tissue", "gray_matter_volume")
-PAIR_STEPS = ("align_visits", "measure_change")
+SCAN_STEPS = names_of("scan")
+PAIR_STEPS = names_of("pair")
 
 
 @dataclass(frozen=True)

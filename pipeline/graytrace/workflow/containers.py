@@ -16,11 +16,11 @@ from graytrace.engines.registry import EMBEDDED, STAGES, engine_of, stage_option
 from graytrace.engines.suites import require_programs
 from graytrace.errors import ConfigError, PipelineError, ToolError
 from graytrace.study.config import Config
+from graytrace.workflow.project import CONTAINERS
 
-_CONTAINERS = Path(__file__).resolve().parents[3] / "containers"
 # Snakemake takes either
 _CONTAINER_PROGRAMS = ("apptainer", "singularity")
-_WITHOUT_CONTAINERS = "or use what is installed: --sdm env-modules, or --profile profiles/installed after another"
+_WITHOUTCONTAINERS = "or use what is installed: --sdm env-modules, or --profile profiles/installed after another"
 
 
 @dataclass(frozen=True)
@@ -89,19 +89,19 @@ def _check_stage(stage: str, name: str, *, contained: bool) -> None:
         if not any(map(shutil.which, _CONTAINER_PROGRAMS)):
             raise ConfigError(
                 "Steps are asked to run in containers (--sdm apptainer, or software-deployment-method in the profile), "
-                f"but Apptainer is not on PATH. Load or install it, {_WITHOUT_CONTAINERS}."
+                f"but Apptainer is not on PATH. Load or install it, {_WITHOUTCONTAINERS}."
             )
         if not _has_image(suite):
             raise ConfigError(
                 f"engines.{stage}: {name} has no image in containers/images.yaml: give it a reference there, "
-                f"{_WITHOUT_CONTAINERS}."
+                f"{_WITHOUTCONTAINERS}."
             )
         image = container_image(suite)
         if "://" not in image and not Path(image).is_file():
             raise ConfigError(
                 f"engines.{stage}: {name} runs in the image {image}, which is not there. Build it: "
                 f"apptainer build {image} {_images()[suite]['recipe']} (see containers/README.md), "
-                f"{_WITHOUT_CONTAINERS}."
+                f"{_WITHOUTCONTAINERS}."
             )
     elif suite != EMBEDDED:
         try:
@@ -115,7 +115,7 @@ def _check_stage(stage: str, name: str, *, contained: bool) -> None:
 
 def _images() -> Mapping[str, Mapping[str, Any]]:
     """The images of containers/images.yaml by suite."""
-    content: Mapping[str, Mapping[str, Any]] = yaml.safe_load((_CONTAINERS / "images.yaml").read_text(encoding="utf-8"))
+    content: Mapping[str, Mapping[str, Any]] = yaml.safe_load((CONTAINERS / "images.yaml").read_text(encoding="utf-8"))
     return content
 
 
@@ -130,4 +130,4 @@ def container_image(suite: str) -> str:
     A suite without an image has the embedded one here, which nobody enters: `choose_stages` refuses it before.
     """
     image = _images()[suite if _has_image(suite) else EMBEDDED]
-    return str(image["reference"] or _CONTAINERS / image["local"])
+    return str(image["reference"] or CONTAINERS / image["local"])

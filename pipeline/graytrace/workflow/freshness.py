@@ -8,9 +8,10 @@ of what made it, and run.json tells that of the tables and the report.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
+from graytrace.catalog import STEPS, Step, names_of
 from graytrace.engines.registry import EMBEDDED, STAGES, code_behind, stage_options
 from graytrace.files import text_sha256
 from graytrace.records import record_path
@@ -20,40 +21,23 @@ from graytrace.study.planned import PAIR_STEPS
 from graytrace.workflow.fingerprint import code_fingerprint
 
 # one file of each step on the whole study
-STUDY_FILES = {
-    "scan_table": "scans.tsv",
-    "aggregate_atrophy": "atrophy.tsv",
-    "dose_response": "dose_response.tsv",
-    "report": "report.html",
-}
-_TASKS = {
-    "inspect": (),
-    "skull_strip": ("skull_strip",),
-    "correct_bias": ("bias_correction",),
-    "fill_lesions": ("lesion_filling", "lesion_detection"),
-    "segment_tissue": ("segmentation",),
-    "gray_matter_volume": (),
-    "align_visits": ("alignment",),
-    "measure_change": ("change",),
-    "check_scan": (),
-    "check_pair": (),
-    **dict.fromkeys(STUDY_FILES, ()),
-}
+STUDY_FILES = {name: step.writes for name, step in STEPS.items() if step.writes}
+_PAGE = "report"  # the step with templates, captions and sentences besides code
 
 
 def code_of_steps(config: Config) -> dict[str, str]:
     """Digest of what a study asks each step to do: its code, its engine and the engine's options."""
-    return {step: _code_of(step, tasks, config) for step, tasks in _TASKS.items()}
+    return {name: _code_of(step, config) for name, step in STEPS.items()}
 
 
-def _code_of(step: str, tasks: Sequence[str], config: Config) -> str:
-    behind = _page_files() if step == "report" else []
+def _code_of(step: Step, config: Config) -> str:
+    behind = _page_files() if step.name == _PAGE else []
     chosen = []
-    for task in tasks:
+    for task in step.tasks:
         engine = config.engines[task] if task in STAGES else EMBEDDED
         behind += code_behind(task, engine)
         chosen.append([engine, stage_options(task, engine, config.suites) if task in STAGES else {}])
-    return text_sha256(code_fingerprint(f"graytrace.steps.{step}", *behind) + json.dumps(chosen))[:16]
+    return text_sha256(code_fingerprint(f"graytrace.steps.{step.name}", *behind) + json.dumps(chosen))[:16]
 
 
 def _page_files() -> list[str]:
@@ -77,12 +61,12 @@ def outdated_records(plan: Plan, codes: Mapping[str, str]) -> list[str]:
 def _records(plan: Plan) -> Iterator[tuple[str, Path]]:
     for scan in plan.scans:
         if scan.is_measured:
-            for step in (*scan.steps, "check_scan"):
+            for step in (*scan.steps, *names_of("scan", checks=True)):
                 yield step, record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, step)
     for pair in plan.pairs:
         if pair.is_measured:
             visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
-            for step in (*PAIR_STEPS, "check_pair"):
+            for step in (*PAIR_STEPS, *names_of("pair", checks=True)):
                 yield step, record_path(plan.output_dir, pair.participant_id, visits, step)
 
 

@@ -21,6 +21,7 @@ from graytrace.study.plan import Plan, plan_study
 from graytrace.study.questions import check_questions
 from graytrace.workflow.freshness import STUDY_FILES, code_of_steps, is_study_outdated, outdated_records, study_digest
 from graytrace.workflow.lock import lock_folder
+from graytrace.workflow.project import DEFAULTS, PACKAGE
 
 _DEFAULT_JOB_STARTS = (100, 1.0)  # and within how many seconds
 
@@ -41,7 +42,7 @@ def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan,
     SystemExit
         With the words of our own error and exit code 1: anything else Snakemake would print with a traceback.
     """
-    config_files = [Path(workflow.basedir) / "config.yaml", *workflow.overwrite_configfiles]
+    config_files = [DEFAULTS, *workflow.overwrite_configfiles]
     try:
         config = load_config(content, config_files)
         check_engines(config.engines, config.suites)
@@ -71,7 +72,7 @@ def lift_start_limit(workflow: Any) -> None:
 
 
 def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workflow: Any) -> list[str]:
-    """Last records of every scan and pair; what other code, engines or options made is marked to be made anew.
+    """Last records of every scan and pair; what other code, engines or options made is marked to be recomputed.
 
     It is marked while Snakemake makes its graph, in the way that ``--forcerun`` marks files, only for a whole run and
     only where Snakemake itself would look at parameters (``--rerun-triggers``).
@@ -88,7 +89,7 @@ def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workfl
         if again:
             print(  # noqa: T201 - Snakemake's own messages go there
                 f"{len(again)} steps were done by another version of Graytrace, another engine or with other options: "
-                "they are done anew.",
+                "they are recomputed.",
                 file=sys.stderr,
             )
         if is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
@@ -108,12 +109,12 @@ def asked_tables(config: Config) -> list[str]:
     return [str(path) for path in dict.fromkeys([folder / "participants.tsv", *named]) if path.is_file()]
 
 
-def job_environment(project: Path | str) -> str:
-    """Shell text before each job: outside a container, this Snakemake's Python and this checkout's package.
+def job_environment() -> str:
+    """Shell text before each job: outside a container, this Snakemake's Python and package.
 
     In a container its own Python and package count; the version to expect goes with the job, and the command compares.
     """
-    bin_dir, packages = shlex.quote(str(Path(sys.executable).parent)), shlex.quote(str(Path(project) / "pipeline"))
+    bin_dir, packages = shlex.quote(str(Path(sys.executable).parent)), shlex.quote(str(PACKAGE.parent))
     inside = '[ -n "${APPTAINER_CONTAINER:-}${SINGULARITY_CONTAINER:-}" ]'
     ours = f"export PATH={bin_dir}:$PATH PYTHONPATH={packages}"
     text = f"export GRAYTRACE_VERSION={__version__}; if {inside}; then unset PYTHONPATH; else {ours}; fi; "
@@ -148,10 +149,9 @@ def summarize_run(config: Config, *, unfinished: bool = False) -> str:
 
     hide_progress()
     if unfinished:
-        root = Path(__file__).resolve().parents[2]
         atrophy = ["--atrophy", str(config.output_dir / "atrophy.tsv")]
         for step, more in (("aggregate_atrophy", []), ("dose_response", atrophy), ("report", [])):
             command = [sys.executable, "-m", "graytrace", step, "--config", config.as_json(), *more]
-            if subprocess.run(command, check=False, cwd=root).returncode:  # noqa: S603 - our own command, no shell
+            if subprocess.run(command, check=False, cwd=PACKAGE.parent).returncode:  # noqa: S603 - our own command, no shell
                 break
     return collection.summarize_run(config.output_dir)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import toyhead
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.bias import correct_bias
 
@@ -9,7 +9,7 @@ SHAPE = (60, 66, 56)
 
 
 def test_smooth_field_is_taken_out(orientation):
-    affine = centred(affine_of(orientation, (1.6, 1.6, 1.6)), SHAPE)
+    affine = centered(affine_of(orientation, (1.6, 1.6, 1.6)), SHAPE)
     points = places(affine, SHAPE)
     brain, _ = toyhead.masks(points)
     white = toyhead.fractions(points)[0] > 0.98
@@ -26,7 +26,7 @@ def test_smooth_field_is_taken_out(orientation):
 
 
 def test_same_input_same_bits():
-    affine = centred(affine_of("RAS", (2.0, 2.0, 2.0)), (40, 44, 38))
+    affine = centered(affine_of("RAS", (2.0, 2.0, 2.0)), (40, 44, 38))
     points = places(affine, (40, 44, 38))
     image, mask = toyhead.intensity(points), toyhead.masks(points)[0]
     first, second = (correct_bias(image, affine, mask).image for _ in range(2))

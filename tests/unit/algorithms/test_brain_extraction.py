@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import toyhead
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.brain_extraction import (
     BrainExtraction,
@@ -38,7 +38,7 @@ def test_what_hangs_on_a_thin_neck_is_left():
 def test_closing_is_in_millimetres(slice_mm):
     voxel_mm = np.array([1.0, 1.0, slice_mm])
     mask = np.ones((30, 30, int(30 / slice_mm)), bool)
-    mask[:, 14:17, 3:] = False  # a sulcus three millimetres wide
+    mask[:, 14:17, 3:] = False  # a sulcus three millimeters wide
     assert close_mask(mask, 2.5, voxel_mm)[15, 15, 5]
     assert not close_mask(mask, 1.0, voxel_mm)[15, 15, 5]
 
@@ -63,7 +63,7 @@ def test_no_brain_is_an_error_with_its_volume():
 
 def test_bright_marrow_beside_the_brain_is_no_brain():
     shape = (60, 66, 56)
-    affine = centred(affine_of("RAS", (1.6, 1.6, 1.6)), shape)
+    affine = centered(affine_of("RAS", (1.6, 1.6, 1.6)), shape)
     points = places(affine, shape)
     white, gray, fluid = toyhead.fractions(points)
     brain, inside = toyhead.masks(points)
@@ -80,7 +80,7 @@ def test_bright_marrow_beside_the_brain_is_no_brain():
 
 def test_eye_as_gray_as_cortex_and_broadly_joined_to_it_is_no_brain():
     shape = (60, 66, 56)
-    affine = centred(affine_of("RAS", (1.6, 1.6, 1.6)), shape)
+    affine = centered(affine_of("RAS", (1.6, 1.6, 1.6)), shape)
     points = places(affine, shape)
     eye = np.linalg.norm(points - np.array([0.0, 40.0, 0.0])[:, None, None, None], axis=0) < 9
     white, gray, fluid = toyhead.fractions(points)

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import toyhead
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.change import VisitTissue, _standard_error, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
@@ -20,7 +20,7 @@ def _visit(
     orientation: str = "RAS",
     brighter_gray: float = 0.0,
 ) -> VisitTissue:
-    affine = centred(affine_of(orientation, (1.6, 1.6, 1.6)), SHAPE)
+    affine = centered(affine_of(orientation, (1.6, 1.6, 1.6)), SHAPE)
     points = places(affine, SHAPE)
     white, gray, _ = toyhead.fractions(points, shrink_mm)
     rng = np.random.default_rng(seed)

@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from toyhead import affine_of, centred, masks, places
+from toyhead import affine_of, centered, masks, places
 
 from graytrace.algorithms.headspace import surround_brain
 
@@ -9,7 +9,7 @@ SHAPE = (50, 54, 48)
 
 @pytest.mark.parametrize("orientation", ["RAS", "LPS", "oblique"])
 def test_the_surroundings_hold_the_brain_and_a_rim_of_two_millimetres(orientation):
-    affine = centred(affine_of(orientation), SHAPE)
+    affine = centered(affine_of(orientation), SHAPE)
     brain, skull = masks(places(affine, SHAPE))
     around = surround_brain(brain, affine)
     assert around[brain].all()

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import toyhead
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.intensity import compare_contrast, even_out, match_visits
 
@@ -9,7 +9,7 @@ SHAPE = (60, 66, 56)
 
 
 def test_gain_and_bias_between_visits_drop_out():
-    affine = centred(affine_of("RAS", (1.6, 1.6, 1.6)), SHAPE)
+    affine = centered(affine_of("RAS", (1.6, 1.6, 1.6)), SHAPE)
     points = places(affine, SHAPE)
     clean, inside = toyhead.intensity(points), toyhead.masks(points)[1]
     baseline = (400 * clean).astype(np.float32)
@@ -41,7 +41,7 @@ def test_shading_that_is_left_is_taken_out_by_halves():
 
 
 def _two_contrasts(gray_of_followup: float) -> tuple[np.ndarray, ...]:
-    points = places(centred(affine_of("RAS", (1.6, 1.6, 1.6)), SHAPE), SHAPE)
+    points = places(centered(affine_of("RAS", (1.6, 1.6, 1.6)), SHAPE), SHAPE)
     white, gray, fluid = (part.astype(np.float32) for part in toyhead.fractions(points))
     baseline = white + 0.66 * gray + 0.2 * fluid
     followup = white + gray_of_followup * gray + 0.21 * fluid
@@ -52,7 +52,7 @@ def test_other_contrast_is_found_and_mixtures_stay_what_they_are():
     baseline, followup, *fractions = _two_contrasts(0.69)
     contrast = compare_contrast(baseline, followup, tuple(fractions))
     assert contrast.differs
-    # "pure" voxels hold up to 5 percent of a neighbour
+    # "pure" voxels hold up to 5 percent of a neighbor
     np.testing.assert_allclose(contrast.followup / contrast.baseline, [0.21 / 0.2, 0.69 / 0.66, 1], atol=0.01)
     even = [
         contrast.even_out(image, own) for image, own in ((baseline, contrast.baseline), (followup, contrast.followup))

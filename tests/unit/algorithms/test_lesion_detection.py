@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import toyhead
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.lesion_detection import bring_flair, find_gray_islands, find_lesions
 from graytrace.algorithms.structures import STRUCTURES
@@ -12,7 +12,7 @@ WHITE, GRAY, FLUID, LESION = 60.0, 75.0, 10.0, 115.0
 
 def _head(orientation="RAS", voxel_mm=(1.6, 1.6, 1.6), shape=SHAPE, shift_mm=(0.0, 0.0, 0.0)):
     """Affine, T1w, FLAIR, structures, brain, lesions: one deep in white matter, one as bright within the cortex."""
-    affine = centred(affine_of(orientation, voxel_mm), shape)
+    affine = centered(affine_of(orientation, voxel_mm), shape)
     points = places(affine, shape) - np.array(shift_mm)[:, None, None, None]
     white, gray, fluid = toyhead.fractions(points)
     ventricle = np.linalg.norm(points, axis=0) < 6

@@ -1,5 +1,5 @@
 import numpy as np
-from toyhead import affine_of, centred
+from toyhead import affine_of, centered
 
 from graytrace.algorithms.lesions import fill_lesions
 
@@ -14,7 +14,7 @@ def _white_matter_with_lesion():
     distance = np.linalg.norm(np.indices(SHAPE) - 24.0, axis=0)
     lesion = distance < 4
     image[lesion] = 66
-    return image, lesion, centred(affine_of("LPS", (1.0, 1.0, 1.0)), SHAPE)
+    return image, lesion, centered(affine_of("LPS", (1.0, 1.0, 1.0)), SHAPE)
 
 
 def test_lesion_looks_like_the_white_matter_around_it():

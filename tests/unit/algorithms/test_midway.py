@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import toyhead
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.midway import Visit, affine_matrix, align_visits
 
@@ -15,7 +15,7 @@ def similarity(parameters: np.ndarray, centre: np.ndarray) -> np.ndarray:
 
 def _visit(orientation: str, parameters: np.ndarray, seed: int) -> Visit:
     """The toy head moved by a similarity, seen through a gain and a bias field of its own."""
-    affine = centred(affine_of(orientation), SHAPE)
+    affine = centered(affine_of(orientation), SHAPE)
     moved = np.linalg.inv(similarity(parameters, np.zeros(3)))
     ras = places(affine, SHAPE)
     points = np.tensordot(moved[:3, :3], ras, 1) + moved[:3, 3][:, None, None, None]
@@ -34,7 +34,7 @@ def test_known_motion_and_scale_come_back_in_every_orientation(orientation):
         found.baseline_to_midway @ corner,
         found.followup_to_midway @ similarity(motion, np.zeros(3)) @ corner,
     ]
-    # a fifth of a millimetre on 2 mm voxels with noise and bias
+    # a fifth of a millimeter on 2 mm voxels with noise and bias
     np.testing.assert_allclose(meet[0], meet[1], atol=0.2)
     assert found.scale == pytest.approx(np.exp(0.004), abs=1e-3)
 

@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 from scipy import ndimage
-from toyhead import affine_of, centred, fractions, intensity, masks, places
+from toyhead import affine_of, centered, fractions, intensity, masks, places
 
 from graytrace.algorithms.quality import (
     Tissues,
@@ -30,7 +30,7 @@ SHIFT_TOLERANCE_MM = 0.25
 
 def scan(*, noise=0.0, orientation="RAS", shift_mm=0.0, seed=1):
     """Image, white, gray and affine of the toy head; `shift_mm` moves the head to the right."""
-    affine = centred(affine_of(orientation), SHAPE)
+    affine = centered(affine_of(orientation), SHAPE)
     points = places(affine, SHAPE) - np.array([shift_mm, 0, 0])[:, None, None, None]
     white, gray, _ = fractions(points)
     image = intensity(points) + noise * np.random.default_rng(seed).normal(size=SHAPE)

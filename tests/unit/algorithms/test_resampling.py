@@ -1,12 +1,12 @@
 import numpy as np
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.resampling import resample
 
 
 def test_linear_function_survives_any_orientation(orientation):
-    source = centred(affine_of(orientation), (24, 24, 24))
-    target = centred(affine_of("RAS", (1.5, 1.5, 1.5)), (12, 12, 12))
+    source = centered(affine_of(orientation), (24, 24, 24))
+    target = centered(affine_of("RAS", (1.5, 1.5, 1.5)), (12, 12, 12))
     weights = np.array([0.3, -0.2, 0.5])
     volume = np.tensordot(weights, places(source, (24, 24, 24)), 1)
     found = resample(volume, np.linalg.inv(source) @ target, (12, 12, 12))

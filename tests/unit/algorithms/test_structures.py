@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 import toyhead
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.structures import STRUCTURES, label_structures, normalize_intensities
 
@@ -16,7 +16,7 @@ def _threshold_network(image: np.ndarray) -> np.ndarray:
 
 
 def test_probabilities_lie_where_the_head_lies_in_every_orientation(orientation):
-    affine = centred(affine_of(orientation, (1.6, 1.6, 1.6)), SHAPE)
+    affine = centered(affine_of(orientation, (1.6, 1.6, 1.6)), SHAPE)
     points = places(affine, SHAPE)
     white = toyhead.fractions(points)[0]
     found = label_structures(white * 900 + 100 * toyhead.masks(points)[1], affine, predict=_threshold_network)
@@ -63,7 +63,7 @@ def test_a_face_as_bright_as_brain_does_not_move_the_window():
 
 
 def test_a_known_brain_spares_the_first_look():
-    affine = centred(affine_of("RAS", (1.6, 1.6, 1.6)), SHAPE)
+    affine = centered(affine_of("RAS", (1.6, 1.6, 1.6)), SHAPE)
     points = places(affine, SHAPE)
     image = toyhead.fractions(points)[0] * 900 + 100 * toyhead.masks(points)[1]
     looks = []

@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 import toyhead
 from scipy import ndimage
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.structures import STRUCTURES
 from graytrace.algorithms.tissue import segment_tissue
@@ -12,7 +12,7 @@ SHAPE = (60, 66, 56)
 
 def _scan(orientation: str = "RAS", voxel: float = 1.6):
     """Image, affine, masks, blurred structure priors as a network would give, and true fractions."""
-    affine = centred(affine_of(orientation, (voxel, voxel, voxel)), SHAPE)
+    affine = centered(affine_of(orientation, (voxel, voxel, voxel)), SHAPE)
     points = places(affine, SHAPE)
     white, gray, fluid = toyhead.fractions(points)
     noise = np.random.default_rng(3).normal(0, 0.03, SHAPE)

@@ -1,17 +1,17 @@
 import numpy as np
 import pytest
-from toyhead import affine_of, centred, places
+from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.volumes import tissue_volume_ml
 
 
 def test_sphere_has_its_volume_in_every_orientation(orientation):
-    affine = centred(affine_of(orientation, (1.0, 1.2, 2.0)), (60, 60, 40))
+    affine = centered(affine_of(orientation, (1.0, 1.2, 2.0)), (60, 60, 40))
     radius_mm = 20.0
     distance = np.linalg.norm(places(affine, (60, 60, 40)), axis=0)
     fraction = np.clip(0.5 + (radius_mm - distance), 0, 1)
     exact_ml = 4 / 3 * np.pi * radius_mm**3 / 1000
-    # a soft edge of one millimetre adds less than a thousandth to a ball of 20 mm
+    # a soft edge of one millimeter adds less than a thousandth to a ball of 20 mm
     assert tissue_volume_ml(fraction, affine) == pytest.approx(exact_ml, rel=2e-3)
 
 

@@ -64,7 +64,7 @@ def test_two_finished_runs_are_set_side_by_side(finished, tmp_path, capsys):
         (["--results", "a=nowhere"], "two runs or more"),
         (["--results", "a=x", "a=y"], "same name"),
         (["--engines", "a:", "b:change=difference"], "--configfile"),
-        (["--engines", "a:", "b:colour=difference"], "is not STAGE=ENGINE"),
+        (["--engines", "a:", "b:color=difference"], "is not STAGE=ENGINE"),
         (["--results", "a/b=x", "c=y"], "no name for a run"),
     ],
 )

@@ -6,14 +6,14 @@ from graytrace.workflow.fingerprint import code_fingerprint
 
 @pytest.fixture
 def package(tmp_path, monkeypatch):
-    """A package of three modules, of which `step` imports `maths` within a function."""
+    """A package of three modules, of which `step` imports `math` within a function."""
     root = tmp_path / "graytrace"
     (root / "algorithms").mkdir(parents=True)
     (root / "__init__.py").write_text('"""Package."""\n')
     (root / "algorithms" / "__init__.py").write_text("")
-    (root / "algorithms" / "maths.py").write_text("def double(x):\n    return 2 * x\n")
+    (root / "algorithms" / "math.py").write_text("def double(x):\n    return 2 * x\n")
     (root / "step.py").write_text(
-        "def run():\n    from graytrace.algorithms.maths import double\n    return double(2)\n"
+        "def run():\n    from graytrace.algorithms.math import double\n    return double(2)\n"
     )
     (root / "other.py").write_text("A = 1\n")
     monkeypatch.setattr(fingerprint_of_code, "_PACKAGE", root)
@@ -33,14 +33,14 @@ def package(tmp_path, monkeypatch):
 def test_a_change_in_an_imported_module_changes_the_fingerprint(package):
     root, fingerprint = package
     before = fingerprint("graytrace.step")
-    (root / "algorithms" / "maths.py").write_text("def double(x):\n    return 3 * x\n")
+    (root / "algorithms" / "math.py").write_text("def double(x):\n    return 3 * x\n")
     assert fingerprint("graytrace.step") != before
 
 
 def test_comments_layout_and_modules_that_are_not_used_do_not_count(package):
     root, fingerprint = package
     before = fingerprint("graytrace.step")
-    (root / "algorithms" / "maths.py").write_text("# twice\ndef double(x): return 2*x\n")
+    (root / "algorithms" / "math.py").write_text("# twice\ndef double(x): return 2*x\n")
     (root / "other.py").write_text("A = 2\n")
     assert fingerprint("graytrace.step") == before
 

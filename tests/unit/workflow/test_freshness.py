@@ -3,7 +3,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from graytrace.cli import STEPS
+from graytrace.catalog import STEPS
 from graytrace.study.config import load_config
 from graytrace.workflow import freshness
 

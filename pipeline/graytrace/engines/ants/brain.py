@@ -1,4 +1,4 @@
-"""antsBrainExtraction.sh finds the brain on a template (Avants et al. 2011, 10.1007/s12021-011-9109-y)."""
+"""antsBrainExtraction.sh extracts the brain on a template (Avants et al. 2011, 10.1007/s12021-011-9109-y)."""
 
 from __future__ import annotations
 

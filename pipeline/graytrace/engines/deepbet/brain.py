@@ -1,4 +1,4 @@
-"""deepbet finds the brain (Fisch et al. 2024, https://doi.org/10.1016/j.compbiomed.2024.108845)."""
+"""deepbet extracts the brain (Fisch et al. 2024, https://doi.org/10.1016/j.compbiomed.2024.108845)."""
 
 from __future__ import annotations
 

@@ -1,1 +1,1 @@
-"""The embedded engine: nipype interfaces over this package's own algorithms. No licence, no other program."""
+"""The embedded engine: nipype interfaces over this package's own algorithms. No license, no other program."""

@@ -1,4 +1,4 @@
-"""Finds the space half-way between two visits."""
+"""Registers two visits to midway space."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Takes the coil's shading out of a scan."""
+"""Corrects intensity non-uniformity of a scan (N4)."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class CorrectBiasInputSpec(BaseInterfaceInputSpec):
 
 
 class CorrectBiasOutputSpec(MeasuresOutputSpec):
-    """The scan without shading."""
+    """The corrected scan."""
 
     out_file = File(exists=True, desc="scan divided by its bias field")
 

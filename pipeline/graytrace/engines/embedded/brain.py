@@ -1,4 +1,4 @@
-"""Finds the brain and the space within the skull."""
+"""Extracts the brain and the intracranial space."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from graytrace.images.writing import write_mask
 
 
 class ExtractBrain(EngineInterface):
-    """Find the brain with a small network and the scan's own intensities."""
+    """Extract the brain with a small network and the scan's own intensities."""
 
     input_spec = SkullStripInputSpec
     output_spec = SkullStripOutputSpec

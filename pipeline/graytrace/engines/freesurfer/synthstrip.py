@@ -1,4 +1,4 @@
-"""SynthStrip finds the brain (Hoopes et al. 2022, https://doi.org/10.1016/j.neuroimage.2022.119474)."""
+"""SynthStrip extracts the brain (Hoopes et al. 2022, https://doi.org/10.1016/j.neuroimage.2022.119474)."""
 
 from __future__ import annotations
 

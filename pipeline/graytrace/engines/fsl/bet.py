@@ -1,4 +1,4 @@
-"""BET finds the brain (Smith 2002, https://doi.org/10.1002/hbm.10062)."""
+"""BET extracts the brain (Smith 2002, https://doi.org/10.1002/hbm.10062)."""
 
 from __future__ import annotations
 
