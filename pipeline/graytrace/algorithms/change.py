@@ -33,8 +33,10 @@ from graytrace.algorithms.intensity import (
 )
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.multigrid import solve_membrane
+from graytrace.algorithms.precision import ErrorBudget, budget_error
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.sharpness import estimate_sharpness_difference, match_sharpness
+from graytrace.algorithms.volumes import tissue_volume_ml
 
 _TISSUES = ("gm", "wm", "subcortical_gm")
 _MARGIN_MM = 10.0
@@ -47,9 +49,6 @@ _PURE = 0.95
 _CONTRAST_ROUNDS = 3
 _SHADING_ROUNDS = 2  # one leaves a third of it
 _INNER_CORTEX_MM = 1.6  # from white matter: sulci, which open as cortex is lost, lie further out
-# of the change, from the cohorts with known change in docs/validation.md
-_SCALE_SE = 5e-5
-_UNEXPLAINED_POINTS, _UNEXPLAINED_SHARE_PER_MM = 0.06, 0.04
 _OUTLIER_SDS = 3.5
 _GRADIENT_FLOOR_SDS = 0.5
 _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
@@ -89,12 +88,12 @@ class ChangeMeasure:
     `gm_jacobian_percent` is Jacobian integration alone; `noise_sd` the spread of the difference of both visits in
     units of white matter before, `residual_sd` after registration.  `sharpness_difference_mm2` is the variance of the
     follow-up's point spread less that of the baseline's along x, y, z, corrected; `sharpness_effect_points` is what
-    the correction did to `gm_change_percent`.  `gm_change_se_points` is the standard error of
-    `gm_change_percent` in percentage points: noise and scale, and what validation found beyond them.
+    the correction did to `gm_change_percent`.  `error` is the budget of
+    the error of `gm_change_percent`.
     """
 
     gm_change_percent: float
-    gm_change_se_points: float
+    error: ErrorBudget
     cortical_gm_change_percent: float
     subcortical_gm_change_percent: float
     wm_change_percent: float
@@ -228,7 +227,7 @@ def _even_contrast(
 def _even_sharpness(
     scene: _Scene, visits: tuple[VisitTissue, VisitTissue], inside: NDArray[Any], velocity: NDArray[Any]
 ) -> tuple[_Scene, NDArray[Any], NDArray[Any]]:
-    """Scene and velocity with both visits equally sharp, and the variance (3,), mm^2, by which follow-up was blurrier."""
+    """Scene and velocity with both visits equally sharp, and the variance (3,), mm^2, that follow-up had more of."""
     variance = np.zeros(3)
     grid_to_midway = scene.spacing
     to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
@@ -259,6 +258,12 @@ def _even_shading(
         images = (images[0] * factors[0], images[1] * factors[1])
         gains = (gains[0] * factors[0], gains[1] * factors[1])
     return replace(scene, gains=gains)
+
+
+def _plain_difference_percent(visits: tuple[VisitTissue, VisitTissue]) -> float:
+    """Change of gray matter by the two segmentations alone."""
+    before, after = (tissue_volume_ml(visit.gm, visit.voxel_to_ras) for visit in visits)
+    return 100 * (after / max(before, 1e-6) - 1)
 
 
 @dataclass(frozen=True)
@@ -348,9 +353,9 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     }
     scene = _Scene(coefficients, fractions, to_voxel, gains, seen, weight, max(matched.noise_sd, 1e-3), spacing)
     velocity = _register(scene, still, _ITERATIONS)
-    blurred = scene
-    scene, velocity, variance_mm2 = _even_sharpness(scene, visits, inside, velocity)
     scene, velocity = _even_contrast(scene, plain, inside, velocity)
+    as_taken = scene.coefficients
+    scene, velocity, variance_mm2 = _even_sharpness(scene, visits, inside, velocity)
     gm, wm = (scene.common(name, velocity) for name in ("gm", "wm"))
     scene = _even_shading(scene, gm, wm, inside, velocity)
     velocity = _register(scene, velocity, _LAST_ITERATIONS)
@@ -358,9 +363,17 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     gm, wm, deep = (scene.common(name, velocity) for name in _TISSUES)
     everything = float(resample(baseline.gm, to_voxel[0], shape).sum()) + 1e-6
     gm_change = flow.change_percent(gm)
-    as_taken = replace(scene, coefficients=blurred.coefficients)
-    unsharp, _ = _flow(as_taken, velocity, inside)
+    unsharp, _ = _flow(replace(scene, coefficients=as_taken), velocity, inside)
     longest_mm = max(float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max()) for visit in visits)
+    sharpness_effect = gm_change - unsharp.change_percent(gm)
+    error = budget_error(
+        gm_change,
+        noise_points=flow.noise_se_points(gm, residual_sd),
+        scale_se_percent=100 * alignment.scale_se if alignment.has_skull else None,
+        sharpness_effect_points=sharpness_effect,
+        difference_percent=_plain_difference_percent(visits),
+        longest_voxel_mm=longest_mm,
+    )
     with np.errstate(divide="ignore"):
         log_jacobian = np.log(np.maximum(flow.jacobian_followup, 1e-3) / np.maximum(flow.jacobian_baseline, 1e-3))
     images = MidwayImages(
@@ -368,7 +381,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     )
     return ChangeMeasure(
         gm_change_percent=gm_change,
-        gm_change_se_points=_standard_error(gm_change, flow.noise_se_points(gm, residual_sd), longest_mm),
+        error=error,
         cortical_gm_change_percent=flow.change_percent(np.maximum(gm - deep, 0)),
         subcortical_gm_change_percent=flow.change_percent(deep),
         wm_change_percent=flow.change_percent(wm),
@@ -378,14 +391,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         residual_sd=residual_sd,
         differential_bias_percent=matched.field_percent,
         sharpness_difference_mm2=(float(variance_mm2[0]), float(variance_mm2[1]), float(variance_mm2[2])),
-        sharpness_effect_points=gm_change - unsharp.change_percent(gm),
+        sharpness_effect_points=sharpness_effect,
         covered_percent=100 * float((resample(baseline.gm, to_voxel[0], shape) * seen).sum()) / everything,
         images=images,
     )
-
-
-def _standard_error(change_percent: float, noise_points: float, voxel_mm: float) -> float:
-    """Standard error in percentage points from its independent parts; `voxel_mm` is the longest side of a voxel."""
-    share = _UNEXPLAINED_SHARE_PER_MM * max(voxel_mm, 1.0)
-    parts = (noise_points, 300 * _SCALE_SE, _UNEXPLAINED_POINTS, share * change_percent)
-    return float(np.sqrt(sum(part**2 for part in parts)))

@@ -1,8 +1,8 @@
 """Two visits equally sharp: motion, another filter or another receive coil widen the point spread of one of them.
 
-To first order a Gaussian point spread that is wider by a variance s along an axis adds s / 2 times the second derivative
-along it.  At the border of gray and white matter, away from CSF, that has a sign of its own on either side, which
-neither a shift of the border nor another contrast has.
+To first order a Gaussian point spread that is wider by a variance s along an axis adds s / 2 times the second
+derivative along it.  At the border of gray and white matter, away from CSF, that has a sign of its own on either side,
+which neither a shift of the border nor another contrast has.
 """
 
 from __future__ import annotations

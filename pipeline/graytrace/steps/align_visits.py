@@ -22,8 +22,8 @@ _MASK = "intracranial_mask"
 _SCALE_LIMIT_PERCENT = 0.5
 _VOXEL_SIZE_TOLERANCE = 0.02
 _NO_SKULL = (
-    "No skull is seen around the brain at both visits, so a drift of the scanner's scale cannot be told from real change "
-    "and is not corrected: 0.1 % of length is 0.3 points of volume change."
+    "No skull is seen around the brain at both visits, so a drift of the scanner's scale cannot be told from real "
+    "change and is not corrected: 0.1 % of length is 0.3 points of volume change."
 )
 
 

@@ -18,6 +18,9 @@ from graytrace.steps.segment_tissue import FRACTIONS
 
 # the rest may be cut off by the outermost voxels
 _COVERED_PERCENT = 99.0
+_GEOMETRY = ("scale_percent", "scale_se_percent", "has_skull")
+# of the change: a larger effect needs eyes on both scans
+_SHARPNESS_LIMIT_POINTS = 0.3
 _IMAGES = {
     "baseline_midway": "space-midway_desc-baseline_T1w.nii.gz",
     "followup_midway": "space-midway_desc-followup_T1w.nii.gz",
@@ -43,7 +46,7 @@ def run(args: argparse.Namespace) -> None:
                 inputs[f"{visit}_{name}"] = tissue.open_output(name, job.output_dir)
                 digests[f"{visit}_{name}"] = tissue.outputs[name].sha256
             inputs[f"{visit}_to_midway"] = upstream["align_visits"].measures[f"{visit}_to_midway"]
-        inputs["scale_percent"] = upstream["align_visits"].measures["scale_percent"]
+        inputs |= {name: upstream["align_visits"].measures[name] for name in _GEOMETRY}
         images, measures, versions = run_stage("change", args.engine, inputs, folder=folder, job=job)
         change = folder / "change.json"
         write_json(change, {"participant_id": job.participant_id, **job.visits, **measures})
@@ -64,9 +67,17 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _flags(measures: Mapping[str, Any]) -> list[Flag]:
-    """A flag where a visit does not show all of the gray matter."""
+    """Flags where a visit does not show all of the gray matter, and where one is much less sharp."""
+    flags = []
     covered = measures.get("covered_percent", 100.0)
-    if covered >= _COVERED_PERCENT:
-        return []
-    message = f"Only {covered:.1f} % of the gray matter is in both fields of view: the change is that of this part."
-    return [Flag("field_of_view_differs", message)]
+    if covered < _COVERED_PERCENT:
+        message = f"Only {covered:.1f} % of the gray matter is in both fields of view: the change is that of this part."
+        flags.append(Flag("field_of_view_differs", message))
+    effect = measures.get("sharpness_effect_points", 0.0)
+    if abs(effect) > _SHARPNESS_LIMIT_POINTS:
+        message = (
+            f"One visit is less sharp (motion, or another filter or coil): its correction moved the change of gray "
+            f"matter by {effect:+.2f} points."
+        )
+        flags.append(Flag("sharpness_differs", message))
+    return flags

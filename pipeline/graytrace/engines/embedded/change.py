@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +12,7 @@ from nipype.interfaces.base import File, isdefined, traits
 
 from graytrace.algorithms.change import ChangeMeasure, VisitTissue, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
+from graytrace.algorithms.precision import interval
 from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
 from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
 from graytrace.errors import ToolError
@@ -20,6 +21,7 @@ from graytrace.images.reading import read_volume
 from graytrace.images.writing import write_volume
 
 VISITS = ("baseline", "followup")
+_GROUPS = ("images", "error", "sharpness_difference_mm2")  # of several numbers
 _TISSUES = ("gm", "wm", "subcortical_gm")
 
 
@@ -43,6 +45,8 @@ class MeasureChangeInputSpec(VisitsInputSpec):
     scale_percent = traits.Float(
         mandatory=True, desc="scanner's length scale of the second visit against the first, percent"
     )
+    scale_se_percent = traits.Float(0.0, usedefault=True, desc="standard error of that scale, percent")
+    has_skull = traits.Bool(True, usedefault=True, desc="whether the scale could be estimated from a skull")
 
 
 class MeasureChangeOutputSpec(MeasuresOutputSpec):
@@ -93,6 +97,8 @@ class MeasureChange(EngineInterface):
             scale=1 + self.inputs.scale_percent / 100,
             correlation=math.nan,
             shell_correlation=math.nan,
+            scale_se=self.inputs.scale_se_percent / 100,
+            has_skull=self.inputs.has_skull,
         )
 
 
@@ -103,7 +109,19 @@ def _measures(change: ChangeMeasure, *, parts: bool) -> dict[str, float]:
     """
     if not math.isfinite(change.gm_change_percent):
         raise ValueError("there is no gray matter that both visits have in common")
-    numbers = {field.name: float(getattr(change, field.name)) for field in fields(change) if field.name != "images"}
+    kept = [field.name for field in fields(change) if field.name not in _GROUPS]
+    numbers = {name: float(getattr(change, name)) for name in kept}
+    low, high = interval(change.gm_change_percent, change.error.se)
+    numbers |= {
+        "gm_change_se_points": change.error.se,
+        "gm_change_low_percent": low,
+        "gm_change_high_percent": high,
+        **{f"gm_change_se_{part}_points": value for part, value in asdict(change.error).items()},
+        **{
+            f"sharpness_difference_{axis}_mm2": v
+            for axis, v in zip("xyz", change.sharpness_difference_mm2, strict=True)
+        },
+    }
     numbers["deep_gm_change_percent"] = numbers.pop("subcortical_gm_change_percent")
     if not parts:
         del numbers["deep_gm_change_percent"], numbers["cortical_gm_change_percent"]

@@ -1,0 +1,66 @@
+import numpy as np
+import pytest
+import toyhead
+from toyhead import affine_of, centered, places
+
+from graytrace.algorithms.sharpness import blur, estimate_sharpness_difference, match_sharpness
+
+SHAPE = (90, 98, 84)
+
+
+def _pair(variance: tuple[float, float, float], noise: float = 0.02, shrink_mm: float = 0.0):
+    """Two registered visits with voxels of 1 mm, the second blurred by a variance along each axis and then noisy."""
+    points = places(centered(affine_of("RAS", (1.0, 1.0, 1.0)), SHAPE), SHAPE)
+    white, gray, _ = toyhead.fractions(points)
+    rng = np.random.default_rng(3)
+    first = toyhead.intensity(points)
+    second = blur(toyhead.intensity(points, shrink_mm), np.array(variance))
+    images = (image + rng.normal(0, noise, SHAPE) for image in (first, second))
+    return *(i.astype(np.float32) for i in images), gray.astype(np.float32), white.astype(np.float32)
+
+
+def _estimate(pair) -> np.ndarray:
+    inside = toyhead.masks(places(centered(affine_of("RAS", (1.0, 1.0, 1.0)), SHAPE), SHAPE))[1]
+    return estimate_sharpness_difference(*pair, inside)
+
+
+def test_a_wider_point_spread_is_found_along_each_axis():
+    found = _estimate(_pair((0.05, 0.0, 0.15)))
+    # voxels squared; a ball's border tells the sum of the axes better than each of them
+    np.testing.assert_allclose(found, [0.05, 0.0, 0.15], atol=0.04)
+    assert found.sum() == pytest.approx(0.2, abs=0.04)
+
+
+def test_swapped_visits_swap_the_sign():
+    first, second, gray, white = _pair((0.1, 0.1, 0.1))
+    np.testing.assert_allclose(
+        _estimate((first, second, gray, white)), -_estimate((second, first, gray, white)), atol=1e-6
+    )
+
+
+def test_lost_cortex_is_not_taken_for_blur():
+    assert np.abs(_estimate(_pair((0, 0, 0), shrink_mm=0.1))).max() < 0.03
+
+
+def test_too_little_border_says_nothing():
+    nothing = np.zeros((8, 8, 8), np.float32)
+    found = estimate_sharpness_difference(nothing, nothing, nothing, nothing, nothing > 0)
+    np.testing.assert_array_equal(found, 0)
+
+
+@pytest.mark.parametrize("variance", [0.01, 0.2, 0.7, 2.0])
+def test_blur_has_the_variance_that_was_asked_for(variance):
+    point = np.zeros((1, 1, 41))
+    point[0, 0, 20] = 1
+    blurred = blur(point, np.array([0, 0, variance]))[0, 0]
+    assert blurred.sum() == pytest.approx(1, abs=1e-6)
+    assert (blurred * (np.arange(41) - 20) ** 2).sum() == pytest.approx(variance, rel=1e-4)
+
+
+def test_only_the_sharper_visit_is_blurred_along_its_own_axes():
+    rng = np.random.default_rng(0)
+    first, second = rng.normal(size=(2, 12, 12, 12)).astype(np.float32)
+    turned = np.array([[0, 1.0, 0, 0], [1, 0, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1]])
+    matched = match_sharpness(first, second, np.array([0.2, 0, 0]), (turned, np.eye(4)))
+    np.testing.assert_array_equal(matched[1], second)
+    np.testing.assert_allclose(matched[0], blur(first, np.array([0, 0.2, 0])), atol=1e-6)
