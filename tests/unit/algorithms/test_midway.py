@@ -63,3 +63,32 @@ def test_empty_mask_is_refused():
     empty = Visit(visit.image, visit.voxel_to_ras, np.zeros(SHAPE, bool))
     with pytest.raises(ValueError, match="baseline"):
         align_visits(empty, visit)
+
+
+def test_a_thicker_scalp_is_no_scale(monkeypatch):
+    thin = _visit("RAS", np.zeros(7), 0)
+    monkeypatch.setattr(toyhead, "SCALP_MM", toyhead.SCALP_MM + 1.5)
+    found = align_visits(thin, _visit("RAS", np.zeros(7), 1))
+    # 1.5 mm on a ball of 44 mm are 3 %; what is left is a thirtieth of it, on a head half as large as a real one
+    assert found.scale == pytest.approx(1, abs=1e-3)
+
+
+def test_a_drift_of_one_gradient_is_found_along_its_axis():
+    drift = np.array([0.0, 0.0, 0.006])
+    still = _visit("RAS", np.zeros(7), 0)
+    moved = _visit("RAS", np.zeros(7), 1)
+    # the same voxels, but the scanner writes them 0.6 % further apart along z
+    stretched = affine_matrix(np.concatenate([np.zeros(6), drift, np.zeros(3)]), np.zeros(3)) @ moved.voxel_to_ras
+    found = align_visits(still, Visit(moved.image, stretched, moved.intracranial_mask))
+    np.testing.assert_allclose(np.log(found.axis_scales), drift, atol=1.5e-3)
+    assert found.scale_se < 1e-3
+
+
+def test_without_a_skull_nothing_is_corrected_and_that_is_told():
+    visits = [_visit("RAS", np.zeros(7), 0), _visit("RAS", np.array([0, 0, 0, 0, 0, 0, 0.004]), 1)]
+    stripped = [Visit(v.image * v.intracranial_mask, v.voxel_to_ras, v.intracranial_mask) for v in visits]
+    found = align_visits(*stripped)
+    assert not found.has_skull
+    assert found.scale == 1
+    assert align_visits(*visits).has_skull
+    assert not align_visits(stripped[0], visits[1]).has_skull
