@@ -14,89 +14,18 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.midway import Visit, align_visits
 from graytrace.algorithms.quality import MidwayView
 
-_SAMPLES = 12
-_SAMPLED_PART = (0.2, 0.8)
-# of the mean sample: an export to 256 levels rounds by half of it, noise of a scanner is twice as much
-SAME_VOXELS = 0.008
 _DETAIL_MM = 3.0
 _GRID_MM = 2.0
 _COARSE_MM = 8.0
 _CUBE_MM = 200.0
-_OUTSIDE_MM = (3.0, 15.0)
-_TISSUE_LEVEL = 0.1
-_RIM_MM, _DEEP_MM = 3.0, 14.0
 _SHELL_MM = (2.0, 16.0)
 _ENOUGH_VOXELS = 500
 STRIPPED_PERCENT = 15.0  # whole heads have 60 to 90, skull-stripped ones 0 to 3
 DOUBTFUL_SIMILARITY = 0.95  # pairs of one head have more
 _AXES = ("right", "left"), ("front", "back"), ("top", "bottom")
-
-
-def sample_voxels(data: NDArray[Any], voxel_to_ras: NDArray[Any]) -> NDArray[Any]:
-    """Single voxels at fixed places of a scan, in thousandths of their mean: alike only for the same voxels.
-
-    The order of axes on disk, the type of the numbers and a factor on all of them don't count; noise does, so that two
-    scans of one head in one position are told apart.
-
-    Parameters
-    ----------
-    data : (X, Y, Z) array-like
-    voxel_to_ras : (4, 4) array-like
-
-    Returns
-    -------
-    (1728,) int ndarray
-    """
-    turned = _turn_to_ras(np.asarray(data), np.asarray(voxel_to_ras)[:3, :3])
-    low, high = _SAMPLED_PART
-    places = [np.round(np.linspace(low * (side - 1), high * (side - 1), _SAMPLES)).astype(int) for side in turned.shape]
-    values = turned[np.ix_(*places)].astype(float).ravel()
-    mean = float(values.mean())
-    return np.asarray(np.round(1000 * values / mean if mean > 0 else 0 * values).astype(int))
-
-
-def _turn_to_ras(data: NDArray[Any], directions: NDArray[Any]) -> NDArray[Any]:
-    """The same voxels with their axes nearest to right, front and top, in this order."""
-    sizes = np.abs(directions / np.linalg.norm(directions, axis=0))
-    order = max(
-        itertools.permutations(range(3)), key=lambda axes: sum(sizes[row, axis] for row, axis in enumerate(axes))
-    )
-    turned = data.transpose(order)
-    for row, axis in enumerate(order):
-        if directions[row, axis] < 0:
-            turned = np.flip(turned, row)
-    return turned
-
-
-def find_same_voxels(samples: NDArray[Any]) -> list[tuple[int, int]]:
-    """Pairs of scans with the same voxels.
-
-    Parameters
-    ----------
-    samples : (N, 1728) array-like
-        From `sample_voxels`.
-
-    Returns
-    -------
-    list of tuple
-        Indices, the smaller one first.
-    """
-    values = np.asarray(samples, dtype=np.float32) / 1000
-    squares = (values**2).sum(1)
-    found = []
-    for number in range(len(values) - 1):
-        others = values[number + 1 :]
-        # a quick look by the length of the difference, then its own sum: the first one loses digits
-        near = squares[number] + squares[number + 1 :] - 2 * others @ values[number] < 0.01 * values.shape[1]
-        for other in np.flatnonzero(near):
-            difference = values[number] - others[other]
-            if np.sqrt((difference**2).mean()) < SAME_VOXELS:
-                found.append((number, number + 1 + int(other)))
-    return found
 
 
 def measure_detail_similarity(view: MidwayView) -> float | None:
@@ -229,37 +158,6 @@ def _halve(visit: Visit) -> Visit:
     affine[:3, 3] += affine[:3, :3] @ np.full(3, 0.5)
     affine[:3, :3] *= 2
     return Visit(mean(visit.image), affine, mean(visit.intracranial_mask) > 0.5)
-
-
-def measure_head_outside_percent(
-    image: NDArray[Any], intracranial_mask: NDArray[Any], voxel_mm: NDArray[Any]
-) -> float | None:
-    """How much of the 3 to 15 mm around the intracranial space is tissue, percent. Near 0: skull-stripped.
-
-    Parameters
-    ----------
-    image : (X, Y, Z) array-like
-        White matter = 1.
-    """
-    outside_mm = distance_to(np.asarray(intracranial_mask, dtype=bool), voxel_mm)
-    shell = (outside_mm > _OUTSIDE_MM[0]) & (outside_mm < _OUTSIDE_MM[1])
-    if np.count_nonzero(shell) < _ENOUGH_VOXELS:
-        return None
-    return 100 * float((np.asarray(image)[shell] > _TISSUE_LEVEL).mean())
-
-
-def measure_rim_ratio(image: NDArray[Any], intracranial_mask: NDArray[Any], voxel_mm: NDArray[Any]) -> float | None:
-    """Outermost 3 mm of the intracranial space over what lies deeper than 14 mm, medians. Above 1: no T1w scan.
-
-    Fluid and cortex lie at the rim, white matter in the depth: a T1w scan is dark outside, a T2w scan bright.
-    """
-    mask = np.asarray(intracranial_mask, dtype=bool)
-    depth_mm = distance_to(~mask, voxel_mm)
-    rim, deep = mask & (depth_mm <= _RIM_MM), mask & (depth_mm > _DEEP_MM)
-    if min(np.count_nonzero(rim), np.count_nonzero(deep)) < _ENOUGH_VOXELS:
-        return None
-    middle = float(np.median(np.asarray(image)[deep]))
-    return float(np.median(np.asarray(image)[rim])) / middle if middle > 0 else None
 
 
 def measure_stretch_percent(view: MidwayView) -> float | None:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.algorithms.pair_identity import find_same_voxels
+from graytrace.algorithms.same_scan import find_same_voxels
 from graytrace.errors import PipelineError
 from graytrace.findings import Reason
 from graytrace.records import read_record, record_path

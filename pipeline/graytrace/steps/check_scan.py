@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.algorithms import pair_identity, quality
+from graytrace.algorithms import quality
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.images.reading import read_mask, read_scan, read_volume
 from graytrace.report.figures import draw_borders
@@ -49,8 +49,8 @@ def run(args: argparse.Namespace) -> None:
             measures |= {name: measure(tissues) for name, measure in quality.TISSUE_METRICS.items()}
             icv = read_mask(masks.open_output("intracranial_mask", job.output_dir)).data
             shown = image.data / white
-            measures["head_outside_percent"] = pair_identity.measure_head_outside_percent(shown, icv, sizes_mm)
-            measures["rim_ratio"] = pair_identity.measure_rim_ratio(shown, icv, sizes_mm)
+            measures["head_outside_percent"] = quality.measure_head_outside_percent(shown, icv, sizes_mm)
+            measures["rim_ratio"] = quality.measure_rim_ratio(shown, icv, sizes_mm)
             raw = read_scan(args.t1w).volume.data
             measures["entropy_focus"] = quality.measure_entropy_focus(raw)
             measures["ghosting_percent"] = quality.measure_ghosting_percent(raw / white, sizes_mm)

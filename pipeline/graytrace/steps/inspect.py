@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from graytrace.algorithms.pair_identity import sample_voxels
+from graytrace.algorithms.same_scan import sample_voxels
 from graytrace.images.reading import Scan, read_scan
 from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of

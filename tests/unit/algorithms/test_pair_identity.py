@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from toyhead import affine_of, centred, intensity, masks, places
 
-from graytrace.algorithms import pair_identity
+from graytrace.algorithms import pair_identity, quality, same_scan
 from graytrace.algorithms.midway import Visit
 from graytrace.algorithms.quality import view_midway
 
@@ -34,7 +34,7 @@ def view(first, second):
 
 
 def samples(one, factor=1.0):
-    return pair_identity.sample_voxels(factor * one.image, one.voxel_to_ras)
+    return same_scan.sample_voxels(factor * one.image, one.voxel_to_ras)
 
 
 @pytest.mark.parametrize("factor", [1.0, 1.7, 400.0])
@@ -45,21 +45,21 @@ def test_the_same_voxels_are_known_again_however_they_are_written(factor, flip):
     for axis in flip:
         affine[:3, 3] += affine[:3, axis] * (SHAPE[axis] - 1)
         affine[:3, axis] *= -1
-    again = pair_identity.sample_voxels(factor * np.flip(one.image, flip), affine)
+    again = same_scan.sample_voxels(factor * np.flip(one.image, flip), affine)
     other = samples(visit(seed=2))
-    assert pair_identity.find_same_voxels(np.stack([samples(one), other, again])) == [(0, 2)]
+    assert same_scan.find_same_voxels(np.stack([samples(one), other, again])) == [(0, 2)]
 
 
 def test_levels_of_eight_bits_are_the_same_voxels_still():
     one = visit()
     levels = np.round(255 * one.image / one.image.max())
-    found = np.stack([samples(one), pair_identity.sample_voxels(levels, one.voxel_to_ras)])
-    assert pair_identity.find_same_voxels(found) == [(0, 1)]
+    found = np.stack([samples(one), same_scan.sample_voxels(levels, one.voxel_to_ras)])
+    assert same_scan.find_same_voxels(found) == [(0, 1)]
 
 
 def test_two_scans_of_a_head_that_did_not_move_are_two_scans():
     found = np.stack([samples(visit(seed=seed, noise=0.01)) for seed in range(6)])
-    assert pair_identity.find_same_voxels(found) == []
+    assert same_scan.find_same_voxels(found) == []
 
 
 def test_fine_detail_is_the_same_only_in_the_same_scan():
@@ -87,18 +87,16 @@ def test_a_mirrored_or_turned_followup_is_found(matrix):
 
 def test_a_scan_without_skull_has_nothing_outside(orientation):
     one = visit(orientation=orientation)
-    whole = pair_identity.measure_head_outside_percent(one.image, one.intracranial_mask, SIZES)
-    stripped = pair_identity.measure_head_outside_percent(
-        one.image * one.intracranial_mask, one.intracranial_mask, SIZES
-    )
+    whole = quality.measure_head_outside_percent(one.image, one.intracranial_mask, SIZES)
+    stripped = quality.measure_head_outside_percent(one.image * one.intracranial_mask, one.intracranial_mask, SIZES)
     assert whole > 2 * pair_identity.STRIPPED_PERCENT
     assert stripped == 0
 
 
 def test_a_t1w_scan_is_dark_at_the_rim_and_an_inverted_one_is_not(orientation):
     one = visit(orientation=orientation)
-    assert pair_identity.measure_rim_ratio(one.image, one.intracranial_mask, SIZES) < RIM_OF_THE_TOY
-    assert pair_identity.measure_rim_ratio(1.3 - one.image, one.intracranial_mask, SIZES) > 1
+    assert quality.measure_rim_ratio(one.image, one.intracranial_mask, SIZES) < RIM_OF_THE_TOY
+    assert quality.measure_rim_ratio(1.3 - one.image, one.intracranial_mask, SIZES) > 1
 
 
 def test_one_stretched_axis_is_measured_and_a_common_scale_is_not():
