@@ -1,6 +1,6 @@
 import numpy as np
 import pytest
-from toyhead import affine_of, centred, intensity, masks, places
+from toyhead import affine_of, centered, intensity, masks, places
 
 from graytrace.algorithms import pair_identity, quality, same_scan
 from graytrace.algorithms.midway import Visit
@@ -16,7 +16,7 @@ STRETCH_TOLERANCE_PERCENT = 0.9
 
 def visit(*, orientation="RAS", seed=1, noise=0.02, bump=0.0, stretch=1.0):
     """The toy head with noise; `bump` brightens its left front, which makes it one-sided."""
-    affine = centred(affine_of(orientation), SHAPE)
+    affine = centered(affine_of(orientation), SHAPE)
     points = places(affine, SHAPE)
     x, y, z = points
     image = intensity(np.stack([x, y, z / stretch]))
