@@ -60,15 +60,15 @@ def run(args: argparse.Namespace) -> None:
 
 def list_findings(plan: Plan) -> list[Finding]:
     """What names, tables, dates and sidecars say against each scan and pair."""
-    findings = []
+    findings: list[Finding] = []
     for scan in plan.scans:
-        found = [scan.reason] if scan.reason else []
-        findings += [(scan.participant_id, scan.visit, one.code, one.message) for one in (*found, *scan.flags)]
+        reason = () if scan.reason is None else (scan.reason,)
+        findings += [(scan.participant_id, scan.visit, *said) for said in (*reason, *scan.flags)]
     for pair in plan.pairs:
         visits = f"{pair.baseline.visit}_{pair.followup.visit}"
-        own = pair.reason and all(scan.is_measured for scan in (pair.baseline, pair.followup))
-        found = [pair.reason] if own and pair.reason else []
-        findings += [(pair.participant_id, visits, one.code, one.message) for one in (*found, *pair.flags)]
+        is_own = all(scan.is_measured for scan in (pair.baseline, pair.followup))
+        reason = (pair.reason,) if is_own and pair.reason is not None else ()
+        findings += [(pair.participant_id, visits, *said) for said in (*reason, *pair.flags)]
     return sorted(findings)
 
 

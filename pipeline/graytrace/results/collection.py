@@ -132,7 +132,7 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
     change = _measured(output_dir, pair.participant_id, visits, PAIR_STEPS, pair.flags)
     failed = next((scan for scan in scans if scan.status == "failed"), None)
     if failed is not None and (change.status != "failed" or failed.reason != change.reason):  # a change from before its scan broke counts no more
-        return Measured("failed", failed.reason, change.flags, {})
+        return Measured("failed", failed.reason, change.flags, {}, shown=choose_shown(change.measures or change.shown))
     if change.status == "ok" and any(scan.flags for scan in scans):
         change = replace(change, status="flagged")
     return _checked(change, [record_path(output_dir, pair.participant_id, visits, step) for step in _PAIR_CHECKS])

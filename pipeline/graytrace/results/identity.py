@@ -19,7 +19,7 @@ from graytrace.study.planned import PlannedScan
 
 _TURN_GAIN = 0.03
 _WORDS = {
-    "another_head": "The two scans do not show the same head. Find out whose scans they are",
+    "another_head": "The two scans do not show the same head, or one lies the wrong way round. Look at both",
     "same_scan": "Both visits are the same scan. Find the other visit's scan",
     "not_t1w": "This is not a T1w scan: the order of its tissues is another. Put the T1w scan in its place",
     "skull_stripped_one_visit": "One visit is skull-stripped and the other is not. Take both as the scanner made them",
