@@ -18,6 +18,7 @@ from graytrace.study.plan import Plan
 from graytrace.study.planned import PlannedScan
 
 _TURN_GAIN = 0.03
+_TURN_LEAST = 0.9  # another head is a little more alike mirrored or turned by chance
 _WORDS = {
     "another_head": "The two scans do not show the same head, or one lies the wrong way round. Look at both",
     "same_scan": "Both visits are the same scan. Find the other visit's scan",
@@ -60,7 +61,7 @@ def _find_turn(measures: Mapping[str, Any]) -> Reason | None:
     """A follow-up that looks like the baseline only when it is mirrored or turned."""
     similarity, turned = measures.get("alignment_similarity"), measures.get("turned_similarity")
     turn = measures.get("turn") or {}
-    if similarity is None or turned is None or turned < similarity + _TURN_GAIN or not turn:
+    if similarity is None or turned is None or turned < max(_TURN_LEAST, similarity + _TURN_GAIN) or not turn:
         return None
     shown = f"similarity {turned:.3f} after it, {similarity:.3f} as the header has it"
     if turn["is_mirror"]:

@@ -287,6 +287,10 @@ def wrong(study, content):
     ("known", "code"),
     [
         ({"alignment_similarity": 0.5, "turned_similarity": 0.51}, "another_head"),
+        (
+            {"alignment_similarity": 0.57, "turned_similarity": 0.63, "turn": {"is_mirror": True, "words": "left is right"}},
+            "another_head",
+        ),
         ({"detail_similarity": 1.0}, "same_scan"),
         ({"head_outside_difference_percent": 80.0}, "skull_stripped_one_visit"),
         (
