@@ -9,7 +9,7 @@ def _find(monkeypatch, tmp_path, error):
         raise error
 
     monkeypatch.setattr(fill_lesions, "run_stage", run_stage)
-    return fill_lesions._find_lesions({}, tmp_path / "flair.nii.gz", folder=tmp_path, job=None)  # noqa: SLF001
+    return fill_lesions._find_lesions({}, tmp_path / "flair.nii.gz", folder=tmp_path, job=None)
 
 
 @pytest.mark.parametrize("error", [ImageError("truncated", "Too short."), ToolError("Nothing.", about_data=True)])
