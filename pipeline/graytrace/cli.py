@@ -29,6 +29,7 @@ _MACHINE_FAULTS = {
 }
 COMMANDS = {
     **{name: (f"graytrace.steps.{name}", step.help) for name, step in STEPS.items()},
+    "check": ("graytrace.commands.check", "say what a data set lacks before anything is measured"),
     "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
     "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
     "power": ("graytrace.commands.power", "say how many patients a trial needs"),

@@ -15,6 +15,16 @@ _CHUNK_BYTES = 1 << 20
 _PART = ".part-"
 
 
+LINK_WITHOUT_CONTENT = "link without content: fetch it (datalad get, git annex get or git lfs pull)"
+# what git-annex and git-lfs leave in the place of a file whose content was not fetched
+POINTER_MARKS = (b"/annex/objects/", b"version https://git-lfs")
+
+
+def is_link_without_content(path: Path) -> bool:
+    """Whether a path is a link that leads nowhere, as git-annex and datalad leave for content not fetched."""
+    return path.is_symlink() and not path.exists()
+
+
 def file_sha256(path: Path) -> str:
     """SHA-256 of a file's bytes, hexadecimal."""
     digest = hashlib.sha256()

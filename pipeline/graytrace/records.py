@@ -76,6 +76,41 @@ def record_path(output_dir: Path, participant_id: str, visits: Mapping[str, str]
     return output_dir / "records" / participant_id / folder / f"{step}.json"
 
 
+def file_signature(path: Path) -> list[int] | None:
+    """What a file's system says of it without reading it; None where it is not there.
+
+    The time of its last change of status counts as well: ``cp -p`` and ``touch -d`` can't set it.
+    """
+    try:
+        found = path.stat()
+    except OSError:
+        return None
+    return [found.st_size, found.st_mtime_ns, found.st_ctime_ns, found.st_ino]
+
+
+def _sources_path(record: Path) -> Path:
+    return record.with_name(f".{record.stem}.sources")
+
+
+def remember_sources(record: Path, sources: Mapping[str, Path]) -> None:
+    """Keep, beside a record, the signatures of the files that a step is about to read.
+
+    Records themselves hold no times, so that the same input gives the same bytes.
+    """
+    if sources:
+        write_json(_sources_path(record), {name: [str(path), file_signature(path)] for name, path in sources.items()})
+
+
+def is_source_unchanged(record: Path, name: str, path: Path) -> bool:
+    """Whether a file surely is the one that a step read, by its signature alone: False means that it must be read."""
+    try:
+        kept = json.loads(_sources_path(record).read_text(encoding="utf-8"))[name]
+    except (OSError, ValueError, KeyError, TypeError):
+        return False
+    signature = file_signature(path)
+    return signature is not None and kept == [str(path), signature]
+
+
 def write_record(path: Path, record: Record) -> None:
     """Write a record whole or not at all."""
     write_json(

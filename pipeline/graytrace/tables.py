@@ -12,12 +12,37 @@ from typing import Any
 from jsonschema import Draft202012Validator
 
 from graytrace.errors import PipelineError, ScanTableError
-from graytrace.files import write_json, write_text
+from graytrace.files import LINK_WITHOUT_CONTENT, POINTER_MARKS, is_link_without_content, write_json, write_text
 from graytrace.schemas import load_schema
 
 MISSING = "n/a"
+_POINTER_BYTES = 200
+_MAX_DECIMALS = 12
+_LARGEST_COUNT = 1e15
 MAX_TABLE_BYTES = 1 << 26  # a row for each of a million scans
 Row = Mapping[str, Any]
+
+
+def read_participant(text: str | None) -> str:
+    """An ID as every table may write it, with or without ``sub-``; empty for what is missing.
+
+    Examples
+    --------
+    >>> read_participant("01"), read_participant("sub-01"), read_participant("n/a")
+    ('sub-01', 'sub-01', '')
+    """
+    name = (text or "").strip()
+    if name in {"", MISSING}:
+        return ""
+    return f"sub-{name[4:] if name[:4].lower() == 'sub-' else name}"
+
+
+def read_visit(text: str | None) -> str:
+    """A visit's label as every table may write it, with or without ``ses-``; empty for what is missing."""
+    label = (text or "").strip()
+    if label in {"", MISSING}:
+        return ""
+    return label[4:] if label[:4].lower() == "ses-" else label
 
 
 @dataclass(frozen=True)
@@ -31,6 +56,11 @@ class TableRow:
         """A cell's text, None where the column is not there or the value is missing."""
         text = self.cells.get(column, "")
         return None if text in {"", MISSING} else text
+
+    @property
+    def participant_id(self) -> str:
+        """The row's participant with ``sub-``, empty where it names none."""
+        return read_participant(self.cells.get("participant_id"))
 
 
 def read_rows(path: Path, *, required: Sequence[str]) -> list[TableRow]:
@@ -65,10 +95,15 @@ def read_rows(path: Path, *, required: Sequence[str]) -> list[TableRow]:
 
 def _read_text(path: Path) -> str:
     try:
+        if is_link_without_content(path):
+            raise ScanTableError(f"{path} is a {LINK_WITHOUT_CONTENT}.")
         size = path.stat().st_size
         if size > MAX_TABLE_BYTES:
             raise ScanTableError(f"{path} is {size} bytes large: expected a table of at most {MAX_TABLE_BYTES}.")
-        return path.read_bytes().decode("utf-8-sig")
+        content = path.read_bytes()
+        if content[:_POINTER_BYTES].startswith((b"/annex/", b"../.git/annex/", *POINTER_MARKS)):
+            raise ScanTableError(f"{path} is a {LINK_WITHOUT_CONTENT}.")
+        return content.decode("utf-8-sig")
     except (OSError, ValueError) as error:
         if isinstance(error, ScanTableError):
             raise
@@ -131,11 +166,35 @@ def sidecar(name: str) -> dict[str, dict[str, Any]]:
     return described
 
 
+def format_number(value: float, decimals: int, *, significant: int = 2) -> str:
+    """A number with so many decimals, or more where fewer than `significant` digits would be left of it.
+
+    Examples
+    --------
+    >>> format_number(3.14159, 1), format_number(0.0042, 1), format_number(0.0, 1), format_number(-4.2e-7, 2)
+    ('3.1', '0.0042', '0.0', '-0.00000042')
+    """
+    if value != 0 and abs(value) < 10.0 ** (significant - 1 - decimals):
+        decimals = min(significant - 1 - math.floor(math.log10(abs(value))), _MAX_DECIMALS)
+    return f"{value:.{decimals}f}"
+
+
+def show_plain(value: float) -> str:
+    """A number of the patients as its table has it: a count in full, anything else with six digits.
+
+    Examples
+    --------
+    >>> show_plain(1234567.0), show_plain(0.7)
+    ('1234567', '0.7')
+    """
+    return f"{value:.0f}" if value.is_integer() and abs(value) < _LARGEST_COUNT else f"{value:.6g}"
+
+
 def _cell(value: Any, field: Mapping[str, Any]) -> str:
     """One cell: a number with the column's decimals, a text without tabs and line breaks."""
     if value is None or value == "":
         return MISSING
     if isinstance(value, float):
-        text = f"{value:.{field['decimals']}f}"
+        text = f"{value:.{field['significant']}g}" if "significant" in field else f"{value:.{field['decimals']}f}"
         return text.removeprefix("-") if float(text) == 0 else text
     return " ".join(str(value).split())

@@ -86,6 +86,8 @@ def bring_flair(
     try:
         rigid = registration.Execute(fixed, moving)
     except RuntimeError as error:
+        if "outside" not in str(error):  # ITK's word for images that do not meet; all else is its own failure
+            raise
         raise ValueError("the FLAIR scan and the T1w scan have no part of the head in common") from error
     found = sitk.Resample(moving, fixed, rigid, sitk.sitkLinear, 0.0, sitk.sitkFloat32)
     return np.ascontiguousarray(sitk.GetArrayFromImage(found).T)

@@ -27,6 +27,10 @@ _HEAD_LEVEL = 0.15
 _NEAR_HEAD_MM = 10.0
 _SHELL_MM = (2.0, 14.0)
 _PAIR_MM = 2.0
+_OUTSIDE_MM = (3.0, 15.0)
+_ANY_TISSUE = 0.1
+_RIM_MM, _DEEP_MM = 3.0, 14.0
+_ENOUGH_OF_HEAD = 500
 _TISSUE_LEVEL, _AIR_LEVEL = 0.35, 0.10
 _FACE_SMOOTHING_MM = 3.0
 
@@ -185,6 +189,47 @@ def measure_edge_contact_mm2(mask: NDArray[Any], voxel_mm: NDArray[Any]) -> floa
         face_mm2 = float(np.prod(np.delete(np.asarray(voxel_mm, dtype=float), axis)))
         area += face_mm2 * float(mask.take(0, axis).sum() + mask.take(-1, axis).sum())
     return area
+
+
+def measure_head_outside_percent(
+    image: NDArray[Any], intracranial_mask: NDArray[Any], voxel_mm: NDArray[Any]
+) -> float | None:
+    """How much of the 3 to 15 mm around the intracranial space is tissue, percent. Near 0: skull-stripped.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+        White matter = 1.
+    """
+    image, mask, edge_mm = _thin(image, intracranial_mask, voxel_mm)
+    outside_mm = ndimage.distance_transform_edt(~mask, sampling=edge_mm)
+    shell = (outside_mm > _OUTSIDE_MM[0]) & (outside_mm < _OUTSIDE_MM[1])
+    if np.count_nonzero(shell) < _ENOUGH_OF_HEAD:
+        return None
+    return 100 * float((np.asarray(image)[shell] > _ANY_TISSUE).mean())
+
+
+def measure_rim_ratio(image: NDArray[Any], intracranial_mask: NDArray[Any], voxel_mm: NDArray[Any]) -> float | None:
+    """Outermost 3 mm of the intracranial space over what lies deeper than 14 mm, medians. Above 1: no T1w scan.
+
+    Fluid and cortex lie at the rim, white matter in the depth: a T1w scan is dark outside, a T2w scan bright.
+    """
+    image, mask, edge_mm = _thin(image, intracranial_mask, voxel_mm)
+    depth_mm = ndimage.distance_transform_edt(mask, sampling=edge_mm)
+    rim, deep = mask & (depth_mm <= _RIM_MM), mask & (depth_mm > _DEEP_MM)
+    if min(np.count_nonzero(rim), np.count_nonzero(deep)) < _ENOUGH_OF_HEAD:
+        return None
+    middle = float(np.median(np.asarray(image)[deep]))
+    return float(np.median(np.asarray(image)[rim])) / middle if middle > 0 else None
+
+
+def _thin(
+    image: NDArray[Any], mask: NDArray[Any], voxel_mm: NDArray[Any]
+) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    """Every second voxel or so, up to 3 mm apart: enough for medians and shares of large regions."""
+    steps = [max(1, round(_PAIR_MM / float(edge))) for edge in voxel_mm]
+    thin = tuple(slice(None, None, step) for step in steps)
+    return np.asarray(image)[thin], np.asarray(mask, dtype=bool)[thin], np.asarray(voxel_mm) * steps
 
 
 @dataclass(frozen=True)

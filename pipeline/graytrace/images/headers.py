@@ -22,6 +22,9 @@ from graytrace.images.grids import corner_distance_mm, orientation
 ROUNDING_MM = 0.1
 # Rounded voxel sizes in pixdim (0.91 for 0.9102) are no contradiction.
 SIZE_TOLERANCE = 0.01
+# NIfTI's codes of units other than mm, and how many mm each has
+_UNITS = {1: ("meters", 1000.0), 3: ("microns", 0.001)}
+_EDGE_MM = (0.1, 12.0)
 
 
 @dataclass(frozen=True)
@@ -61,6 +64,39 @@ def choose_affine(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[np.
     ImageError
         ``header_contradiction`` or ``header_invalid``.
     """
+    header, unit_flags = _in_mm(header)
+    affine, flags = _choose(header, shape)
+    return affine, [*unit_flags, *flags]
+
+
+def _in_mm(header: nib.Nifti1Header) -> tuple[nib.Nifti1Header, list[Flag]]:
+    """A header whose lengths are in mm, with a sentence where they were in meters or microns.
+
+    A header that claims another unit for sizes that only millimeters make possible has mm, and a sentence as well.
+    """
+    unit = _UNITS.get(int(header["xyzt_units"]) & 7)
+    if unit is None:
+        return header, []
+    name, factor = unit
+    sizes = np.abs(np.asarray(header["pixdim"][1:4], dtype=float))
+    words = f"The header gives lengths in {name}"
+    if _is_plausible(sizes) and not _is_plausible(factor * sizes):
+        message = f"{words}, but its voxels of {_mm(sizes).removesuffix(' mm')} can only be mm: they are taken as mm."
+        return header, [Flag("units_repaired", message)]
+    scaled = header.copy()
+    scaled["pixdim"][1:4] = factor * header["pixdim"][1:4]
+    for row in ("srow_x", "srow_y", "srow_z"):
+        scaled[row] = factor * header[row]
+    for offset in ("qoffset_x", "qoffset_y", "qoffset_z"):
+        scaled[offset] = factor * header[offset]
+    return scaled, [Flag("units_repaired", f"{words}: they are taken times {factor:g}, in mm.")]
+
+
+def _is_plausible(sizes_mm: np.ndarray) -> bool:
+    return bool(((sizes_mm >= _EDGE_MM[0]) & (sizes_mm <= _EDGE_MM[1])).all())
+
+
+def _choose(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[np.ndarray, list[Flag]]:
     pixdim_mm = np.abs(np.asarray(header["pixdim"][1:4], dtype=float))
     qform, sform = _qform(header), Form("sform", int(header["sform_code"]), header.get_sform())
     coded = [form for form in (qform, sform) if form.code > 0]

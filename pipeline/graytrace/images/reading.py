@@ -15,6 +15,7 @@ import numpy as np
 
 from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
 from graytrace.errors import ImageError
+from graytrace.files import LINK_WITHOUT_CONTENT, POINTER_MARKS, is_link_without_content
 from graytrace.findings import Flag
 from graytrace.images.grids import Volume, describe_grid, is_same_grid, orientation
 from graytrace.images.headers import choose_affine
@@ -27,7 +28,12 @@ MIN_FOREGROUND_ML = 100.0  # less than a tenth of a small brain
 MAX_NOT_FINITE_FRACTION = 1e-3  # some slices' worth of division by zero in a tool before us; more is damage
 MAX_NEGATIVE_FRACTION = 0.2  # interpolation rings below zero in air; more means standardized intensities
 THICK_SLICE_MM = 2.0
+MAX_SPIKE_FRACTION = 1e-4
+SPIKE_RATIO = 10.0  # fat and vessels reach three times the brightest thousandth of a head
+_BRIGHT_PERCENTILE = 99.9
 _NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540
+_CHUNK_BYTES = 1 << 20
+MAX_TRAILING_BYTES = 1 << 26
 MAX_OFFSET_BYTES = 2**24  # what stands in front of the voxels: header and extensions of some kB
 
 
@@ -92,6 +98,8 @@ def read_mask(path: Path, *, like: Volume | None = None) -> Volume:
         As `read_volume`, or ``mask_grid``.
     """
     volume = read_volume(path)
+    if not np.isfinite(volume.data).all():
+        raise ImageError("not_finite", f"{path.name} has voxels that are not finite: expected 0 and 1.")
     if like is not None and not is_same_grid(volume, like):
         raise ImageError(
             "mask_grid",
@@ -106,11 +114,13 @@ def read_scan(path: Path) -> Scan:
     Raises
     ------
     ImageError
-        With a code and a sentence: ``unreadable``, ``truncated``, ``not_3d``, ``too_large``, ``too_small``,
-        ``not_finite``, ``negative``, ``empty``, ``header_contradiction``, ``header_invalid``.
+        With a code and a sentence: ``unreadable``, ``link_without_content``, ``truncated``, ``damaged``, ``not_3d``,
+        ``too_large``, ``too_small``, ``not_finite``, ``negative``, ``empty``, ``header_contradiction``,
+        ``header_invalid``.
     """
     with np.errstate(all="ignore"):  # as above
         image = _open(path)
+        check_whole(path)
         shape = _check_shape(image.shape)
         voxel_to_ras, flags = choose_affine(image.header, shape)
         _check_sizes(shape, voxel_to_ras)
@@ -125,19 +135,66 @@ def read_scan(path: Path) -> Scan:
     return Scan(Volume(np.ascontiguousarray(data, dtype=np.float32), voxel_to_ras), tuple(flags), is_repaired)
 
 
-def _open(path: Path) -> nib.Nifti1Image:
+def check_whole(path: Path) -> None:
+    """Read a compressed file to its end, so that its checksum and length are looked at: no reader of images does.
+
+    A damaged byte changes voxels, and a reader that stops at the last voxel never sees the checksum behind it.
+
+    Raises
+    ------
+    ImageError
+        ``truncated`` or ``damaged``.
+    """
+    if not path.name.endswith(".gz"):
+        return
+    limit = 4 * 2 * MAX_VOXELS + MAX_OFFSET_BYTES + MAX_TRAILING_BYTES
+    size = 0
+    try:
+        with gzip.open(path) as file:
+            while chunk := file.read(_CHUNK_BYTES):
+                size += len(chunk)
+                if size > limit:
+                    raise ImageError("too_large", f"{path.name} holds more than {limit} bytes: no scan is that large.")
+    except EOFError as error:
+        raise ImageError("truncated", f"{path.name} ends too early ({_first_line(error)}). Copy it again.") from error
+    except (OSError, zlib.error) as error:  # the checksum, the length or the code itself
+        _raise_fault_of_machine(error)
+        message = f"{path.name} was damaged since it was compressed ({_first_line(error)}; gzip -t says so, too)."
+        raise ImageError("damaged", f"{message} Copy it again from where it is whole.") from error
+
+
+def _check_there(path: Path) -> None:
+    """Refuse what is no file with content, with a word for links whose content was not fetched."""
+    if is_link_without_content(path):
+        raise ImageError("link_without_content", f"{path.name} is a {LINK_WITHOUT_CONTENT}.")
     if not path.is_file():
         raise ImageError("unreadable", f"{path} is not there.")
     if path.stat().st_size == 0:
         raise ImageError("unreadable", f"{path.name} is an empty file.")
     try:
+        with path.open("rb") as file:
+            start = file.read(_NIFTI1_BYTES)
+    except PermissionError as error:
+        raise ImageError(
+            "unreadable", f"{path} may not be read: permission denied. Get the right to read it."
+        ) from error
+    if any(mark in start for mark in POINTER_MARKS):
+        raise ImageError("link_without_content", f"{path.name} is a {LINK_WITHOUT_CONTENT}.")
+
+
+def _open(path: Path) -> nib.Nifti1Image:
+    _check_there(path)
+    try:
         _refuse_giants(path)
         image = nib.load(path)
     except ImageError:
         raise
-    except (EOFError, zlib.error) as error:
+    except EOFError as error:
         raise ImageError("truncated", f"{path.name} ends within its header ({error}). Copy it again.") from error
+    except zlib.error as error:
+        raise ImageError("damaged", f"{path.name} is damaged within its header ({error}). Copy it again.") from error
     except Exception as error:  # nibabel raises whatever its readers meet
+        _raise_fault_of_machine(error)
         raise ImageError("unreadable", f"{path.name} is no NIfTI file: {_first_line(error)}.") from error
     if not isinstance(image, nib.Nifti1Image):
         raise ImageError("unreadable", f"{path.name} is {type(image).__name__}, expected NIfTI.")
@@ -181,9 +238,16 @@ def _data(image: nib.Nifti1Image, path: Path) -> np.ndarray:
     try:
         return np.asarray(image.dataobj, dtype=np.float32)
     except (EOFError, OSError, ValueError, OverflowError, zlib.error, gzip.BadGzipFile) as error:
+        _raise_fault_of_machine(error)
         raise ImageError(
             "truncated", f"{path.name} is damaged or ends too early: {_first_line(error)}. Copy it again."
         ) from error
+
+
+def _raise_fault_of_machine(error: Exception) -> None:
+    """Let an error of the operating system through: a disk or network that fails is no fault of the scan."""
+    if isinstance(error, OSError) and error.errno is not None:
+        raise error
 
 
 def _first_line(error: Exception) -> str:
@@ -207,7 +271,9 @@ def _check_sizes(shape: tuple[int, int, int], voxel_to_ras: np.ndarray) -> None:
     if sizes.min() < VOXEL_EDGE_MM[0] or sizes.max() > VOXEL_EDGE_MM[1]:
         named = " x ".join(f"{size:.4g}" for size in sizes)
         raise ImageError(
-            "header_invalid", f"Voxels of {named} mm: expected edges of {VOXEL_EDGE_MM[0]} to {VOXEL_EDGE_MM[1]} mm."
+            "header_invalid",
+            f"Voxels of {named} mm: expected edges of {VOXEL_EDGE_MM[0]} to {VOXEL_EDGE_MM[1]} mm. Is the header in "
+            "another unit (meters, microns) and does not say so in xyzt_units?",
         )
     extent = sizes * shape
     if extent.min() < FIELD_OF_VIEW_MM[0]:
@@ -232,6 +298,12 @@ def _repair_intensities(data: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
         flags.append(
             Flag("not_finite_repaired", f"{count} voxels were not finite and took the mean of their neighbors.")
         )
+    spikes = _find_spikes(data)
+    count = int(np.count_nonzero(spikes))
+    if count:
+        data = _fill_from_neighbours(data, spikes)
+        message = f"{count} voxels were more than {SPIKE_RATIO:g} times as bright as the head and took the mean of "
+        flags.append(Flag("spikes_repaired", f"{message}their neighbours."))
     negative = data < 0
     count = int(np.count_nonzero(negative))
     if count > MAX_NEGATIVE_FRACTION * data.size:
@@ -242,6 +314,18 @@ def _repair_intensities(data: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
         data = np.where(negative, np.float32(0), data)
         flags.append(Flag("negative_clipped", f"{count} voxels were negative and are taken as 0."))
     return data, flags
+
+
+def _find_spikes(data: np.ndarray) -> np.ndarray:
+    """Single voxels far beyond everything else: a fault of memory or transfer, or a marker that a tool has left.
+
+    More of them than `MAX_SPIKE_FRACTION` are no spikes but what the image is like.
+    """
+    size = np.abs(data)
+    bright = float(np.percentile(size[::2, ::2, ::2], _BRIGHT_PERCENTILE))
+    spikes = size > SPIKE_RATIO * bright
+    is_few = bright > 0 and np.count_nonzero(spikes) <= max(1.0, MAX_SPIKE_FRACTION * data.size)
+    return np.asarray(spikes if is_few else np.zeros_like(spikes))
 
 
 def _fill_from_neighbours(data: np.ndarray, wrong: np.ndarray) -> np.ndarray:

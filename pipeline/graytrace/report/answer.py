@@ -78,6 +78,9 @@ def write_answer(rows: Sequence[Row], *, questions: int = 1) -> Answer:
         certainty.append(
             "It is close: p-value (permutations) and interval (bootstrap) fall on different sides of the border."
         )
+    lacking = row["note"].partition("; ")[2]
+    if lacking:
+        certainty.append(f"{lacking.rstrip('.')}.")
     return Answer(headline, evidence, certainty)
 
 

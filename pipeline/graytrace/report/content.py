@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graytrace.results.limits import Metric, list_metrics
-from graytrace.study.protocol import DIFFERENCES
-from graytrace.tables import MISSING
+from graytrace.study.protocol import DIFFERENCES, NAME_DIFFERENCES, NOT_ALIKE
+from graytrace.tables import MISSING, format_number, show_plain
 
 Row = Mapping[str, str]
 STATUSES = ("failed", "flagged", "missing", "excluded", "ok")
 HALF_INTERVAL_SES = 1.96
-_NOT_ALIKE = "The visits were not scanned alike: "
-_PROTOCOL_FLAGS = {code for code, _ in DIFFERENCES} | {"voxel_sizes_differ"}
+_PROTOCOL_FLAGS = {code for code, _ in DIFFERENCES} | {*NAME_DIFFERENCES, "voxel_sizes_differ"}
 _MINUS = "\N{MINUS SIGN}"
 _NUMBERS = (
     ("gm_change_percent", "Gray matter, change", "%"),
@@ -184,7 +183,7 @@ def _make_card(
     ]
     for values in predictors.values():
         known = values.get(name)
-        cells.append(Cell("" if known is None else f"{known:g}", "" if known is None else known))
+        cells.append(Cell("" if known is None else show_plain(known), "" if known is None else known))
     for column, decimals in (("interval_years", 2), ("gm_volume_baseline_ml", 0)):
         known = number(row, column)
         cells.append(Cell("" if known is None else f"{known:.{decimals}f}", "" if known is None else known))
@@ -215,9 +214,10 @@ def _show_number(row: Row, column: str, unit: str) -> str:
     if column.startswith("gm_change"):
         return show_change(row, column, unit)
     value = number(row, column)
-    decimals = 2 if unit != "ml" else 1
-    sign = "+" if "percent" in column else ""
-    return f"{value:{sign}.{decimals}f} {unit}"
+    if value is None:
+        return "n/a"
+    sign = "+" if "percent" in column and value > 0 else ""
+    return f"{sign}{format_number(value, 2 if unit != 'ml' else 1)} {unit}"
 
 
 def list_whys(row: Row, scans: Sequence[Row], pair: Row) -> list[str]:
@@ -231,13 +231,13 @@ def list_whys(row: Row, scans: Sequence[Row], pair: Row) -> list[str]:
             if sentence not in whys:
                 whys.append(f"{label}: {sentence}" if label else sentence)
     found = list(dict.fromkeys(why for why in whys if not _repeats(why, whys)))
-    others = [why for why in found if not why.startswith(_NOT_ALIKE)]
+    others = [why for why in found if not why.startswith(NOT_ALIKE)]
     # what differs between the scans of both visits is one reason, however many things differ
     return [*others, _scanned_differently(row)] if len(others) < len(found) else found
 
 
 def _scanned_differently(row: Row) -> str:
-    return f"{_NOT_ALIKE}{row['protocol_differences']}."
+    return f"{NOT_ALIKE}{row['protocol_differences']}."
 
 
 def _scanned(row: Row, whys: Sequence[str]) -> str:

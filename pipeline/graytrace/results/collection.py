@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -10,17 +11,19 @@ from typing import Any
 
 from graytrace.catalog import names_of
 from graytrace.errors import PipelineError
-from graytrace.findings import Flag, Reason
-from graytrace.records import read_record, record_path
+from graytrace.findings import STATUSES, Flag, Reason
+from graytrace.records import Record, read_record, record_path
+from graytrace.results.identity import choose_shown, find_reason, find_same_scans
 from graytrace.results.limits import add_flags
 from graytrace.schemas import load_schema
 from graytrace.study.plan import Plan
 from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
-from graytrace.findings import STATUSES
 from graytrace.tables import columns, read_rows
 
 _SCAN_CHECKS, _PAIR_CHECKS = names_of("scan", checks=True), names_of("pair", checks=True)
 _SAME_VOXEL_MM = 0.01
+_LEAST_ML = 1.0  # of less, percents say nothing
+SHORTEST_INTERVAL_DAYS = 90
 Row = dict[str, Any]
 
 
@@ -36,6 +39,8 @@ class Measured:
         Flags and reason as sentences.
     tool_versions : mapping
         Tool to version, of all steps together.
+    shown : mapping
+        Numbers of quality of what was withheld.
     """
 
     status: str
@@ -43,6 +48,7 @@ class Measured:
     flags: tuple[Flag, ...]
     measures: Mapping[str, Any]
     tool_versions: Mapping[str, str] = field(default_factory=dict)
+    shown: Mapping[str, Any] = field(default_factory=dict)
 
     @property
     def messages(self) -> str | None:
@@ -85,16 +91,24 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
     """
     origin = {"engines": "; ".join(f"{stage}={engine}" for stage, engine in engines.items()), "version": version}
     results = Results([], [], [])
+    withheld = quality.get("withheld") or {}
+    same = find_same_scans(plan)
     for participant_id in plan.participants:
         patient = plan.patient(participant_id)
         scans = {planned.visit: measure_scan(plan.output_dir, planned) for planned in patient.scans}
+        scans = {
+            visit: _withhold(scan, same.get((participant_id, visit)) or find_reason(scan.measures, withheld))
+            for visit, scan in scans.items()
+        }
         for planned in patient.scans:
             results.volumes.append({**_volume_row(planned, scans[planned.visit]), **origin})
             results.quality.append(_quality_row(participant_id, planned.visit, "scan", scans[planned.visit]))
         for pair in patient.pairs:
             both = [scans[pair.baseline.visit], scans[pair.followup.visit]]
             change = measure_pair(plan.output_dir, pair, both)
-            results.atrophy.append({**_atrophy_row(pair, both, change), **origin})
+            change = _withhold(change, find_reason(change.measures or change.shown, withheld))
+            shortest = quality.get("shortest_interval_days", SHORTEST_INTERVAL_DAYS)
+            results.atrophy.append({**_atrophy_row(pair, both, change, shortest), **origin})
             visits = f"{pair.baseline.visit}_{pair.followup.visit}"
             results.quality.append(_quality_row(participant_id, visits, "pair", change))
     add_flags(results.atrophy, results.volumes, results.quality, quality)
@@ -117,11 +131,24 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
     visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
     change = _measured(output_dir, pair.participant_id, visits, PAIR_STEPS, pair.flags)
     failed = next((scan for scan in scans if scan.status == "failed"), None)
-    if failed is not None and change.status != "failed":  # a change from before its scan broke counts no more
-        return Measured("failed", failed.reason, change.flags, {})
+    if failed is not None and (change.status != "failed" or failed.reason != change.reason):  # a change from before its scan broke counts no more
+        return Measured("failed", failed.reason, change.flags, {}, shown=choose_shown(change.measures or change.shown))
     if change.status == "ok" and any(scan.flags for scan in scans):
         change = replace(change, status="flagged")
     return _checked(change, [record_path(output_dir, pair.participant_id, visits, step) for step in _PAIR_CHECKS])
+
+
+def _withhold(measured: Measured, reason: Reason | None) -> Measured:
+    """Take the numbers of what cannot be measured away; those of quality are still shown."""
+    if reason is None or measured.status not in {"ok", "flagged", "failed"} or _is_excused(measured):
+        return measured
+    shown = choose_shown(measured.measures or measured.shown)
+    return Measured("failed", reason, measured.flags, {}, measured.tool_versions, shown)
+
+
+def _is_excused(measured: Measured) -> bool:
+    """Whether a reason of before any measurement says more."""
+    return measured.reason is not None and measured.reason.code in {"same_date", "dates_reversed"}
 
 
 def _checked(measured: Measured, paths: Sequence[Path]) -> Measured:
@@ -131,7 +158,7 @@ def _checked(measured: Measured, paths: Sequence[Path]) -> Measured:
     numbers: Row = {}
     for path in paths:
         try:
-            numbers |= read_record(path).measures
+            numbers |= _own_measures(read_record(path))
         except (FileNotFoundError, PipelineError):
             flag = Flag("not_checked", "Its quality was not checked: the job did not finish. Run again.")
             return replace(measured, status="flagged", flags=(*measured.flags, flag))
@@ -153,17 +180,24 @@ def _measured(
         except PipelineError as error:
             return Measured("failed", Reason("record_damaged", str(error)), tuple(planned), {})
     flags = (*planned, *(flag for record in records for flag in record.flags))
+    measures = {name: value for record in records for name, value in _own_measures(record).items()}
     if records[-1].status == "failed":
-        return Measured("failed", records[-1].reason, flags, {})
-    measures = {name: value for record in records for name, value in record.measures.items()}
+        return Measured("failed", records[-1].reason, flags, {}, shown=choose_shown(measures))
     versions = {name: value for record in records for name, value in record.provenance.get("tool_versions", {}).items()}
     return Measured("flagged" if flags else "ok", None, flags, measures, versions)
 
 
-def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured) -> Row:
+def _own_measures(record: Record) -> dict[str, Any]:
+    """A step's measures without the numbers of quality that another step makes: one column, one definition."""
+    makers = {name: field.get("step") for name, field in load_schema("quality")["properties"].items()}
+    return {name: value for name, value in record.measures.items() if makers.get(name) in {None, record.step}}
+
+
+def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured, shortest_days: float) -> Row:
     baseline, followup = (scan.measures for scan in scans)
     days, years = pair.interval_days, pair.interval_years
     gm_change = change.measures.get("gm_change_percent")
+    is_long = days is not None and days >= shortest_days
     row: Row = {
         "participant_id": pair.participant_id,
         "status": change.status,
@@ -180,12 +214,15 @@ def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured)
         "interval_days": days,
         "interval_years": years,
         "protocol_differences": _protocol_differences(pair, scans),
-        "gm_change_percent_per_year": gm_change / years if gm_change is not None and years else None,
+        "gm_change_percent_per_year": gm_change / years if gm_change is not None and is_long and years else None,
         "tool_versions": _versions(*scans, change),
         **_from_measures("atrophy", pair=change.measures, baseline=baseline, followup=followup),
     }
+    error, doubt = change.measures.get("gm_change_se_points"), change.measures.get("doubt_points")
+    if error is not None and doubt:
+        row["gm_change_se_points"] = math.hypot(error, doubt)
     before, after = baseline.get("gm_volume_ml"), followup.get("gm_volume_ml")
-    if before and after:
+    if before and after and before > _LEAST_ML:
         row["gm_difference_percent"] = 100 * (after / before - 1)
     return row
 
@@ -237,8 +274,12 @@ def _quality_row(participant_id: str, visit: str, kind: str, measured: Measured)
         "status": measured.status,
         "flags": measured.flag_codes,
         "messages": measured.messages,
-        **{name: measured.measures[name] for name in columns("quality") if name in measured.measures},
+        **{name: value for name in columns("quality") if (value := _known(measured, name)) is not None},
     }
+
+
+def _known(measured: Measured, name: str) -> Any:
+    return measured.measures.get(name, measured.shown.get(name))
 
 
 def _versions(*measured: Measured) -> str | None:

@@ -10,6 +10,7 @@ from typing import Any
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.findings import Flag
 from graytrace.schemas import load_metrics
+from graytrace.tables import format_number
 
 ENOUGH_FOR_Z = 8
 Row = dict[str, Any]
@@ -39,9 +40,9 @@ class Metric:
     relevant: float = 0.0
 
     def shown(self, value: float) -> str:
-        """A value with three significant places or so, and its unit."""
+        """A value with three significant places or so, never fewer than two, and its unit."""
         unit = {"1": "", "percent": " %"}.get(self.unit, f" {self.unit}")
-        return f"{value:.{max(self.decimals - 1, 0)}f}{unit}"
+        return f"{format_number(value, max(self.decimals - 1, 0))}{unit}"
 
 
 def list_metrics() -> list[Metric]:
@@ -86,7 +87,7 @@ def find_flags(rows: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) ->
     """
     found: dict[Key, list[Flag]] = {}
     for metric in list_metrics():
-        measured = [row for row in rows if row.get(metric.name) is not None]
+        measured = [row for row in rows if row.get(metric.name) is not None and row.get("status") != "failed"]
         values = [float(row[metric.name]) for row in measured]
         limit = choices["limits"].get(metric.name) or {}
         for row, value in zip(measured, values, strict=True):

@@ -16,7 +16,7 @@ from graytrace.statistics.association import (
     correct_holm,
 )
 from graytrace.study.config import Config
-from graytrace.study.questions import Predictor, read_covariates, read_predictors
+from graytrace.study.questions import Predictor, name_some, read_covariates, read_predictors
 from graytrace.tables import MISSING
 
 Row = dict[str, Any]
@@ -45,6 +45,7 @@ def analyze_trial(config: Config, atrophy: Sequence[Mapping[str, str]]) -> list[
             asked = {"predictor": predictor.name, **visits}
             everyone = _pairs(measured, predictor, config.outcome)
             row = {**asked, "analysis": "everyone", **_associate(everyone, predictor.note)}
+            row["note"] += _lacking(measured, predictor)
             rows.append(row)
             if row.get("spearman_p") is None:
                 continue
@@ -71,6 +72,14 @@ def _pairs(rows: Sequence[Mapping[str, str]], predictor: Predictor, outcome: str
         for row in rows
         if row["participant_id"] in predictor.values and row[outcome] != MISSING
     ]
+
+
+def _lacking(measured: Sequence[Mapping[str, str]], predictor: Predictor) -> str:
+    """Who was measured but has no number, as the end of a note; empty where everybody has."""
+    lacking = [row["participant_id"] for row in measured if row["participant_id"] not in predictor.values]
+    if not lacking or predictor.note is not None:
+        return ""
+    return f"; {len(lacking)} of {len(measured)} measured have no number of {predictor.name}: {name_some(lacking)}"
 
 
 def _associate(pairs: Sequence[Pair], note: str | None) -> Row:
@@ -116,5 +125,11 @@ def _adjust(config: Config, pairs: Sequence[Pair]) -> Row:
         "slope": found.slope.value,
         "slope_low": found.slope.low,
         "slope_high": found.slope.high,
-        "note": f"partial correlation and least-squares slope with {names} held fixed",
+        "note": f"partial correlation and least-squares slope with {names} held fixed{_incomplete(pairs, complete)}",
     }
+
+
+def _incomplete(pairs: Sequence[Pair], complete: Sequence[int]) -> str:
+    """Who lacks a covariate, as the end of a note."""
+    lacking = [row["participant_id"] for number, (row, _, _) in enumerate(pairs) if number not in set(complete)]
+    return f"; without {name_some(lacking)}, who lack a covariate" if lacking else ""

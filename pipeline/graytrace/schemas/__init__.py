@@ -1,7 +1,8 @@
 """JSON schemas of the configuration and of every table: unit and description of each field.
 
 Fields of tables carry more than JSON Schema asks for: ``unit`` and ``decimals``; ``from``, whose measure a cell is
-(``pair``, or ``baseline gm_volume_ml`` where it is called otherwise); of an image quality metric also ``label``,
+(``pair``, or ``baseline gm_volume_ml`` where it is called otherwise); of an image quality metric also ``step``, which
+alone makes it, ``reason``, for which it may withhold a row, ``label``,
 ``better``, ``relevant`` (see `graytrace.results.limits.Metric`), ``formula``, ``good`` and ``source``.
 """
 

@@ -15,10 +15,9 @@ from graytrace.steps.arguments import add_config_argument, config_of
 from graytrace.study.config import Config
 from graytrace.study.plan import plan_study
 from graytrace.tables import write_table
-from graytrace.versions import package_versions
+from graytrace.versions import package_versions, required_distributions
 
 TABLES = ("quality", "volumes", "atrophy")
-_PACKAGES = ("numpy", "scipy", "nibabel", "SimpleITK", "nipype", "onnxruntime", "numba", "pandas", "snakemake")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -44,7 +43,7 @@ def _run(config: Config, results: Results, folder: Path, made_with: str) -> dict
         "version": __version__,
         "made_with": made_with,
         "python": platform.python_version(),
-        "packages": package_versions(*_PACKAGES),
+        "packages": package_versions(*required_distributions()),
         "config": config.as_dict(),
         "patients": results.counts(),
         "tables": {f"{name}.tsv": file_sha256(folder / f"{name}.tsv") for name in sorted(TABLES)},

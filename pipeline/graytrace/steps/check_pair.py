@@ -8,7 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.algorithms import quality
+from graytrace.algorithms import pair_identity, quality
+from graytrace.algorithms.midway import Visit
 from graytrace.algorithms.resampling import resample_part
 from graytrace.algorithms.slices import surround_slices
 from graytrace.catalog import VISITS
@@ -48,6 +49,7 @@ def run(args: argparse.Namespace) -> None:
         if len(whites) == len(VISITS):
             images, to_midway, view = _view(upstream, job, whites)
             measures |= {name: measure(view) for name, measure in quality.PAIR_METRICS.items()}
+            measures |= _identify(upstream, job, view)
             pictures = _draw(images, to_midway, view, _change_map(upstream["measure_change"], job), folder)
         return Outcome(
             files=pictures,
@@ -80,6 +82,38 @@ def _compare_scans(upstream: Upstream) -> dict[str, Any]:
         difference = 100 * (volumes[1]["gm_volume_ml"] / volumes[0]["gm_volume_ml"] - 1)
         measures["volume_gap_points"] = difference - change
     return measures
+
+
+def _identify(upstream: Upstream, job: Job, view: quality.MidwayView) -> dict[str, Any]:
+    """Whether both scans show the same head, the same way round."""
+    alignment = upstream["align_visits"].measures
+    outside = [upstream[f"{visit}_check_scan"].measures.get("head_outside_percent") for visit in VISITS]
+    stretch = pair_identity.measure_stretch_percent(view)
+    measures: dict[str, Any] = {
+        "detail_similarity": pair_identity.measure_detail_similarity(view),
+        "stretch_percent": stretch,
+        "doubt_points": pair_identity.estimate_doubt_points(
+            head_outside_percent=(outside[0], outside[1]),
+            scale_percent=alignment["scale_percent"],
+            stretch_percent=stretch,
+        ),
+    }
+    if outside[0] is not None and outside[1] is not None:
+        measures["head_outside_difference_percent"] = abs(outside[1] - outside[0])
+    if alignment["alignment_similarity"] < pair_identity.DOUBTFUL_SIMILARITY:
+        turn = pair_identity.find_turn(*_read_visits(upstream, job))
+        measures["turned_similarity"] = turn.similarity
+        measures["turn"] = {"is_mirror": turn.is_mirror, "words": turn.describe()}
+    return measures
+
+
+def _read_visits(upstream: Upstream, job: Job) -> tuple[Visit, Visit]:
+    visits = []
+    for visit in VISITS:
+        image = read_volume(upstream[f"{visit}_image"].open_output("image", job.output_dir))
+        mask = read_mask(upstream[f"{visit}_skull_strip"].open_output("intracranial_mask", job.output_dir))
+        visits.append(Visit(image.data, image.voxel_to_ras, mask.data))
+    return visits[0], visits[1]
 
 
 def _view(

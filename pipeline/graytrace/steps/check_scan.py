@@ -47,6 +47,10 @@ def run(args: argparse.Namespace) -> None:
             box = _box(brain)
             tissues = quality.Tissues(image.data[box] / white, gm[box], wm[box], sizes_mm)
             measures |= {name: measure(tissues) for name, measure in quality.TISSUE_METRICS.items()}
+            icv = read_mask(masks.open_output("intracranial_mask", job.output_dir)).data
+            shown = image.data / white
+            measures["head_outside_percent"] = quality.measure_head_outside_percent(shown, icv, sizes_mm)
+            measures["rim_ratio"] = quality.measure_rim_ratio(shown, icv, sizes_mm)
             raw = read_scan(args.t1w).volume.data
             measures["entropy_focus"] = quality.measure_entropy_focus(raw)
             measures["ghosting_percent"] = quality.measure_ghosting_percent(raw / white, sizes_mm)

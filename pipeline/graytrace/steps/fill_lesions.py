@@ -9,10 +9,9 @@ from pathlib import Path
 
 from graytrace.algorithms.volumes import tissue_volume_ml
 from graytrace.engines.registry import EMBEDDED
-from graytrace.errors import PipelineError
-from graytrace.files import file_sha256
+from graytrace.errors import ImageError, ToolError
 from graytrace.findings import Flag
-from graytrace.images.reading import read_mask
+from graytrace.images.reading import check_whole, read_mask
 from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
@@ -36,6 +35,8 @@ def run(args: argparse.Namespace) -> None:
             "brain_mask": upstream["skull_strip"].open_output("brain_mask", job.output_dir),
         }
         mask, flags, files = args.lesion_mask, [], {}
+        if mask is not None:
+            check_whole(mask)
         versions: Mapping[str, str] = {}
         if mask is None:
             mask, flag, versions = _find_lesions(scan, args.flair, folder=folder, job=job)
@@ -59,7 +60,6 @@ def run(args: argparse.Namespace) -> None:
             inputs={
                 "image": upstream["correct_bias"].outputs["image"].sha256,
                 "brain_mask": upstream["skull_strip"].outputs["brain_mask"].sha256,
-                "lesion_mask" if args.lesion_mask else "flair": file_sha256(args.lesion_mask or args.flair),
             },
             tool_versions=versions,
         )
@@ -68,17 +68,23 @@ def run(args: argparse.Namespace) -> None:
         "image": job.scan_image("desc-lesionfilled_T1w"),
         "lesion_mask": job.scan_image("label-lesion_desc-found_mask"),
     }
-    perform(job, work, upstream=upstream_of("fill_lesions", args), outputs=outputs)
+    sources = {"lesion_mask": args.lesion_mask} if args.lesion_mask else {"flair": args.flair}
+    perform(job, work, upstream=upstream_of("fill_lesions", args), outputs=outputs, sources=sources)
 
 
 def _find_lesions(
     scan: Mapping[str, Path], flair: Path, *, folder: Path, job: Job
 ) -> tuple[Path | None, Flag, Mapping[str, str]]:
-    """Mask of the lesions on FLAIR, a flag that says so, and versions; a FLAIR that is of no use costs no patient."""
+    """Mask of the lesions on FLAIR, a flag that says so, and versions; a FLAIR that is of no use costs no patient.
+
+    Broken machinery raises: what a whole installation lacks must not pass for a fault of one FLAIR scan.
+    """
     inputs = {**scan, "flair_file": flair.absolute()}
     try:
         images, _, versions = run_stage("lesion_detection", EMBEDDED, inputs, folder=folder, job=job)
-    except PipelineError as error:
+    except (ImageError, ToolError) as error:
+        if isinstance(error, ToolError) and not error.about_data:
+            raise
         return None, Flag("flair_unusable", f"Lesions are not filled, {flair.name} is of no use: {error}"), {}
     lesions = read_mask(images["lesion_mask"])
     volume = tissue_volume_ml(lesions.data, lesions.voxel_to_ras)

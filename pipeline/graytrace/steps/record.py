@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 import sys
 import tempfile
@@ -14,7 +15,7 @@ from graytrace.engines.registry import EMBEDDED, TASKS, engine_of
 from graytrace.errors import ImageError, PipelineError, ToolError
 from graytrace.files import file_sha256, whole_file
 from graytrace.findings import Flag, Reason
-from graytrace.records import Output, Record, read_record, write_record
+from graytrace.records import Output, Record, read_record, remember_sources, write_record
 from graytrace.steps.job import Job
 
 Upstream = Mapping[str, Record]
@@ -43,7 +44,14 @@ class Outcome:
 Work = Callable[[Upstream, Path], Outcome]
 
 
-def perform(job: Job, work: Work, *, upstream: Mapping[str, Path], outputs: Mapping[str, Path]) -> None:
+def perform(
+    job: Job,
+    work: Work,
+    *,
+    upstream: Mapping[str, Path],
+    outputs: Mapping[str, Path],
+    sources: Mapping[str, Path] | None = None,
+) -> None:
     """Do a step's work and record it; a fault of the data becomes a failed record, broken machinery raises.
 
     Parameters
@@ -54,11 +62,16 @@ def perform(job: Job, work: Work, *, upstream: Mapping[str, Path], outputs: Mapp
         Name to the record of an earlier step; when one of them failed the work is not tried.
     outputs : mapping
         Name to the place of each file that the step may write.
+    sources : mapping, optional
+        Name to each file of the data set that the step reads: the record tells their digests whatever comes of it, so
+        that a file put in a faulty one's place is seen whatever its date.
     """
+    remember_sources(job.record, sources or {})
+    digests = {name: file_sha256(path) for name, path in (sources or {}).items() if path.is_file()}
     records = {name: read_record(path) for name, path in upstream.items()}
     cause = next((record.reason for record in records.values() if record.status == "failed"), None)
     if cause is not None:
-        _fail(job, cause, outputs)
+        _fail(job, cause, outputs, digests)
         return
     with tempfile.TemporaryDirectory(prefix=f"graytrace-{job.step}-") as folder:
         try:
@@ -66,7 +79,14 @@ def perform(job: Job, work: Work, *, upstream: Mapping[str, Path], outputs: Mapp
         except (ImageError, ToolError) as error:
             if isinstance(error, ToolError) and not error.about_data:
                 raise
-            _fail(job, Reason(error.code, f"{_where(job)}{error}"), outputs)
+            _fail(job, Reason(error.code, f"{_where(job)}{error}"), outputs, digests)
+            return
+        wrong = _not_finite(outcome.measures)
+        if wrong:
+            message = (
+                f"{_where(job)}{job.step} came to no finite {', '.join(wrong)}: look at the intensities of the scan."
+            )
+            _fail(job, Reason("not_measurable", message), outputs, digests)
             return
         kept = {name: _publish(path, outputs[name], job.output_dir) for name, path in outcome.files.items()}
     write_record(
@@ -83,7 +103,7 @@ def perform(job: Job, work: Work, *, upstream: Mapping[str, Path], outputs: Mapp
                 "code": job.code,
                 "engine": outcome.engine,
                 "tool_versions": dict(outcome.tool_versions),
-                "inputs": dict(outcome.inputs),
+                "inputs": {**outcome.inputs, **digests},
             },
         ),
     )
@@ -94,12 +114,25 @@ def _where(job: Job) -> str:
     return f"ses-{job.visits['visit']}: " if "visit" in job.visits else ""
 
 
-def _fail(job: Job, reason: Reason, outputs: Mapping[str, Path]) -> None:
+def _not_finite(measures: Mapping[str, Any]) -> list[str]:
+    """Names of measures that are, or contain, no finite number."""
+
+    def is_finite(value: Any) -> bool:
+        if isinstance(value, Mapping):
+            return all(map(is_finite, value.values()))
+        if isinstance(value, list | tuple):
+            return all(map(is_finite, value))
+        return not isinstance(value, float) or math.isfinite(value)
+
+    return [name for name, value in measures.items() if not is_finite(value)]
+
+
+def _fail(job: Job, reason: Reason, outputs: Mapping[str, Path], digests: Mapping[str, str]) -> None:
     """Record a failure; files of an earlier run, which belong to other input, go."""
     for path in outputs.values():
         path.unlink(missing_ok=True)
     sys.stderr.write(f"{job.step} of {job.participant_id}: {reason.code}: {reason.message}\n")
-    provenance = {"code": job.code, "engine": None}
+    provenance = {"code": job.code, "engine": None, "inputs": dict(digests)}
     record = Record(job.step, job.participant_id, job.visits, "failed", reason, provenance=provenance)
     write_record(job.record, record)
 

@@ -10,16 +10,26 @@ from datetime import date
 from pathlib import Path
 
 from graytrace.errors import ScanTableError
+from graytrace.files import LINK_WITHOUT_CONTENT
 from graytrace.findings import Flag, Reason
 from graytrace.study.dates import parse_date
+from graytrace.study.names import (
+    SCAN_ENDINGS,
+    Entities,
+    describe_near_folder,
+    describe_near_misses,
+    is_lesion_mask,
+    is_of_visit,
+    rank_lesion_mask,
+    split_name,
+    split_scan_name,
+)
 from graytrace.study.protocol import NOTHING_SAID, read_sidecar
-from graytrace.study.sources import SCAN_ENDINGS, ScanFile, Visit, VisitDates, choose_day
+from graytrace.study.sources import ScanFile, Visit, VisitDates, choose_day
 from graytrace.tables import TableRow, read_rows
 
 LABEL = re.compile(r"[A-Za-z0-9+]+")
-# what a tool wrote into anat/ by mistake is no scan
-_DERIVED_ENTITIES = frozenset({"desc", "space", "label", "res", "den"})
-Entities = tuple[tuple[str, str], ...]
+_NEAR_PARTICIPANT = re.compile(r"sub[^a-z-].*|Sub-.*|SUB-.*")
 
 
 class BidsSource:
@@ -46,23 +56,30 @@ class BidsSource:
         self._dates = dates or {}
         table = root / "participants.tsv"
         listed: list[str] = []
-        self._has_list = table.is_file()
+        self._has_list = table.is_file() or table.is_symlink()
         if self._has_list:
-            names = (row.get("participant_id") for row in read_rows(table, required=["participant_id"]))
-            listed = [f"sub-{name.removeprefix('sub-')}" for name in names if name]
+            names = (row.participant_id for row in read_rows(table, required=["participant_id"]))
+            listed = [name for name in names if name]
         self._listed = Counter(listed)
-        folders = {entry.name for entry in _entries(root) if entry.name.startswith("sub-") and entry.is_dir()}
+        there = _entries(root)
+        is_folder = {entry.name: entry.is_dir() or entry.is_symlink() for entry in there}
+        folders = {name for name, is_one in is_folder.items() if name.startswith("sub-") and is_one}
+        self._near = sorted(name for name, is_one in is_folder.items() if is_one and _NEAR_PARTICIPANT.fullmatch(name))
         self.participants: Sequence[str] = sorted(folders | set(listed))
         if not self.participants:
             raise ScanTableError(
                 f"{root} has no participant: neither rows in participants.tsv nor folders sub-*. Is it a BIDS data set?"
             )
         self._last_table: tuple[Path, list[TableRow]] = (root, [])
-        self._sidecars_above: dict[Path, list[tuple[Entities, Path]]] = {}
+        self._sidecars_above: dict[tuple[Path, str], list[tuple[Entities, Path]]] = {}
 
     def labels(self) -> set[str]:
         """Labels of all visits that anybody has."""
         return {path.name.removeprefix("ses-") for path in self.root.glob("sub-*/ses-*") if path.is_dir()}
+
+    def notes(self) -> list[str]:
+        """Folders at the top that nearly are participants' ones."""
+        return [f"{name} is no participant's folder: rename it to sub-{name[3:].lstrip('-_ ')}." for name in self._near]
 
     def participant_flags(self, participant_id: str) -> list[Flag]:
         """What is odd about a participant's row in participants.tsv."""
@@ -78,35 +95,51 @@ class BidsSource:
     def visit(self, participant_id: str, label: str) -> Visit:
         """What there is of a visit; faults of its tables and sidecars become its flags."""
         anat = self.root / participant_id / f"ses-{label}" / "anat"
-        names = sorted(entry.name for entry in _entries(anat) if entry.is_file())
-        own = [(entities, anat / name) for name in names if (entities := _entities(name, "T1w.json")) is not None]
-        scans = []
-        for name in names:
-            entities = _scan_entities(name, "T1w")
-            if _is_of_visit(entities, participant_id, label):
-                paths = [*self._inherited(participant_id, label, entities), *_matching(own, entities)]
-                scans.append(ScanFile(anat / name, entities, read_sidecar(paths) if paths else NOTHING_SAID))
-        flair = next(
-            (name for name in names if _is_of_visit(_scan_entities(name, "FLAIR"), participant_id, label)), None
-        )
+        names = sorted(entry.name for entry in _entries(anat) if entry.is_file() or entry.is_symlink())
+        scans = self._scan_files(anat, names, participant_id, label, "T1w")
         day, flags = self._day(participant_id, label, scans)
+        flags += _strangers(names, participant_id, label)
+        masks: list[Path] = []
+        if self._lesions:
+            masks, others = _lesion_files(self._lesions, participant_id, label)
+            if others and not masks:
+                message = f"{', '.join(others[:3])} in {self._lesions} is taken for no lesion mask of ses-{label}: "
+                flags.append(
+                    Flag("lesion_mask_unused", f"{message}call it {participant_id}_ses-{label}_label-lesion_mask.")
+                )
         return Visit(
             scans=tuple(scans),
             day=day,
             flags=tuple(flags),
-            lesion_masks=tuple(_lesion_masks(self._lesions, participant_id, label)) if self._lesions else (),
-            flair=anat / flair if flair else None,
+            lesion_masks=tuple(masks),
+            flairs=tuple(self._scan_files(anat, names, participant_id, label, "FLAIR")),
             missing=None if scans else self._why_missing(participant_id, label),
         )
 
-    def _inherited(self, participant_id: str, label: str, entities: Entities) -> Iterator[Path]:
+    def _scan_files(
+        self, anat: Path, names: Sequence[str], participant_id: str, label: str, suffix: str
+    ) -> list[ScanFile]:
+        """Images of a kind, with their sidecars."""
+        own = [
+            (entities, anat / name) for name in names if (entities := split_name(name, f"{suffix}.json")) is not None
+        ]
+        scans = []
+        for name in names:
+            entities = split_scan_name(name, suffix)
+            if is_of_visit(entities, participant_id, label):
+                paths = [*self._inherited(participant_id, label, entities, suffix), *_matching(own, entities)]
+                scans.append(ScanFile(anat / name, entities, read_sidecar(paths) if paths else NOTHING_SAID))
+        return scans
+
+    def _inherited(self, participant_id: str, label: str, entities: Entities, suffix: str) -> Iterator[Path]:
         """Sidecars in the folders above that hold for a scan, the outermost first (the inheritance principle)."""
         patient = self.root / participant_id
         for folder in (self.root, patient, patient / f"ses-{label}"):
-            if folder not in self._sidecars_above:
-                found = ((_entities(entry.name, "T1w.json"), Path(entry.path)) for entry in _entries(folder))
-                self._sidecars_above[folder] = sorted((known, path) for known, path in found if known is not None)
-            yield from _matching(self._sidecars_above[folder], entities)
+            key = folder, suffix
+            if key not in self._sidecars_above:
+                found = ((split_name(entry.name, f"{suffix}.json"), Path(entry.path)) for entry in _entries(folder))
+                self._sidecars_above[key] = sorted((known, path) for known, path in found if known is not None)
+            yield from _matching(self._sidecars_above[key], entities)
 
     def _day(self, participant_id: str, label: str, scans: Sequence[ScanFile]) -> tuple[date | None, list[Flag]]:
         """Day of a visit: acq_time of sessions.tsv, then of scans.tsv, then of sidecars, then of the study's table."""
@@ -137,7 +170,7 @@ class BidsSource:
     def _acquisition_times(self, path: Path, key: str, names: Collection[str]) -> list[str]:
         """Texts of acq_time in the rows of a table whose key is among the names."""
         if self._last_table[0] != path:  # a patient's visits look into the same table one after the other
-            self._last_table = path, read_rows(path, required=[key]) if path.is_file() else []
+            self._last_table = path, _rows_of(path, key)
         found = (row.get("acq_time") for row in self._last_table[1] if row.get(key) in names)
         return [text for text in found if text]
 
@@ -145,10 +178,20 @@ class BidsSource:
         """The first level of the data set at which the scan is not there."""
         folder = self.root / participant_id
         if not folder.is_dir():
-            return Reason("no_participant_folder", f"{participant_id} is in participants.tsv but has no folder.")
-        if not (folder / f"ses-{label}").is_dir():
-            return Reason("no_session", f"There is no ses-{label}.")
-        return Reason("no_t1w", f"ses-{label} has no file anat/{participant_id}_ses-{label}_T1w.nii.gz or .nii.")
+            if folder.is_symlink():
+                return Reason("no_participant_folder", f"{participant_id} is a {LINK_WITHOUT_CONTENT}.")
+            near = describe_near_folder([name for name in self._near if _is_near(name, participant_id)], participant_id)
+            return Reason("no_participant_folder", f"{participant_id} is in participants.tsv but has no folder.{near}")
+        visit = folder / f"ses-{label}"
+        if not visit.is_dir():
+            there = [entry.name for entry in _entries(folder) if entry.is_dir() or entry.is_symlink()]
+            return Reason("no_session", f"There is no ses-{label}.{describe_near_folder(there, visit.name)}")
+        wanted = f"{participant_id}_ses-{label}_T1w"
+        names = sorted(entry.name for entry in _entries(visit / "anat"))
+        if not names:
+            names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in _entries(visit)]
+        near = describe_near_misses(names, wanted)
+        return Reason("no_t1w", f"ses-{label} has no file anat/{wanted}.nii.gz or .nii.{near}")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
@@ -160,23 +203,29 @@ def _entries(folder: Path) -> list[os.DirEntry[str]]:
         return []
 
 
-def _entities(name: str, ending: str) -> Entities | None:
-    """Entities of a name like ``sub-01_ses-BL_T1w.json``, None for a name with another ending."""
-    if name != ending and not name.endswith(f"_{ending}"):
-        return None
-    parts = name.removesuffix(ending).split("_")[:-1]
-    return tuple((key, value) for key, _, value in (part.partition("-") for part in parts))
+def _is_near(name: str, participant_id: str) -> bool:
+    return name.lower().replace("_", "").replace("-", "") == participant_id.lower().replace("-", "")
 
 
-def _scan_entities(name: str, suffix: str) -> Entities:
-    """Entities of an image's name, none for what is no such image."""
-    return next((found for end in SCAN_ENDINGS if (found := _entities(name, f"{suffix}{end}")) is not None), ())
+def _rows_of(path: Path, key: str) -> list[TableRow]:
+    """Rows of a table that need not be there."""
+    return read_rows(path, required=[key]) if path.is_file() or path.is_symlink() else []
 
 
-def _is_of_visit(entities: Entities, participant_id: str, label: str) -> bool:
-    known = dict(entities)
-    is_here = f"sub-{known.get('sub')}" == participant_id and known.get("ses") == label
-    return is_here and not _DERIVED_ENTITIES & known.keys()
+def _strangers(names: Iterable[str], participant_id: str, label: str) -> list[Flag]:
+    """A flag for T1w scans in a visit's folder whose names are of another participant or visit."""
+    found = [(name, dict(split_scan_name(name, "T1w"))) for name in names]
+    strange = [
+        name
+        for name, known in found
+        if known and (f"sub-{known.get('sub')}", known.get("ses")) != (participant_id, label)
+    ]
+    if not strange:
+        return []
+    message = (
+        f"{', '.join(strange)} lies in the folder of ses-{label} but its name is of another participant or visit: "
+    )
+    return [Flag("name_of_another", f"{message}it is not used.")]
 
 
 def _matching(sidecars: Iterable[tuple[Entities, Path]], entities: Entities) -> Iterator[Path]:
@@ -185,11 +234,16 @@ def _matching(sidecars: Iterable[tuple[Entities, Path]], entities: Entities) -> 
     return (path for _, path in sorted(held))
 
 
-def _lesion_masks(lesions: Path, participant_id: str, label: str) -> list[Path]:
-    """Lesion masks of a visit in a derivatives folder, by name."""
-    start = f"{participant_id}_ses-{label}"
-    ends = tuple(f"_label-lesion_mask{end}" for end in SCAN_ENDINGS)
-    anat = lesions / participant_id / f"ses-{label}" / "anat"
-    return sorted(
-        Path(entry.path) for entry in _entries(anat) if entry.name.startswith(start) and entry.name.endswith(ends)
-    )
+def _lesion_files(lesions: Path, participant_id: str, label: str) -> tuple[list[Path], list[str]]:
+    """Lesion masks of a visit in a derivatives folder, by name, and names of other images of it there."""
+    visit = lesions / participant_id / f"ses-{label}"
+    start = f"{participant_id}_ses-{label}_"
+    masks: list[Path] = []
+    others: list[Path] = []
+    for folder in (visit / "anat", visit, lesions / participant_id, lesions):
+        for entry in _entries(folder):
+            if entry.name.startswith(start) and entry.name.endswith(SCAN_ENDINGS):
+                (masks if is_lesion_mask(entry.name) else others).append(Path(entry.path))
+        if masks:
+            break
+    return sorted(masks, key=lambda path: rank_lesion_mask(path.name)), sorted(path.name for path in others)

@@ -154,7 +154,28 @@ def _parse(path: Path) -> Any:
     text = path.read_text(encoding="utf-8")
     if any(isinstance(token, yaml.AliasToken) for token in yaml.scan(text)):  # a few lines of them fill any memory
         raise ConfigError(f"{path}: references (*name) are not allowed: write the values out.")
+    _refuse_twice(path, yaml.compose(text, Loader=yaml.SafeLoader))
     return yaml.safe_load(text)
+
+
+def _refuse_twice(path: Path, node: yaml.Node | None, where: str = "") -> None:
+    """Refuse a key that stands twice in its section: YAML's readers drop the first one without a word."""
+    if isinstance(node, yaml.SequenceNode):
+        for part in node.value:
+            _refuse_twice(path, part, where)
+    if not isinstance(node, yaml.MappingNode):
+        return
+    lines: dict[str, int] = {}
+    for key, value in node.value:
+        name, line = str(key.value), key.start_mark.line + 1
+        full = _join(where, name)
+        if name in lines:
+            raise ConfigError(
+                f"{path}: {full} stands twice, in line {lines[name]} and in line {line}: only one would count. "
+                "Put what belongs to it under one of them."
+            )
+        lines[name] = line
+        _refuse_twice(path, value, full)
 
 
 def merge_configs(under: Mapping[str, Any], over: Mapping[str, Any]) -> dict[str, Any]:

@@ -113,8 +113,7 @@ def _entry(row: TableRow) -> tuple[Exclusion, list[str]]:
             parse_date(when)
         except ValueError as error:
             faults.append(f"when: {error}")
-    name = row.get("participant_id")
-    participant_id = f"sub-{name.removeprefix('sub-')}" if name else ""
+    participant_id = row.participant_id
     parts = (row.get("visit") or "").replace("ses-", "").split("_")
     visits = () if parts == [""] else tuple(parts)
     meaning = REASONS.get(code or "", "")

@@ -6,14 +6,16 @@ from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from graytrace.files import LINK_WITHOUT_CONTENT, is_link_without_content
 from graytrace.findings import Flag, Reason
 from graytrace.study.bids import LABEL
 from graytrace.study.config import Config, Window
 from graytrace.study.dates import interval_days, interval_months
 from graytrace.study.exclusions import Exclusions
+from graytrace.study.names import compare_names
 from graytrace.study.planned import Patient, PlannedPair, PlannedScan
-from graytrace.study.protocol import compare_protocols
-from graytrace.study.sources import CHOICE_RULE, Source, Visit, choose_scan
+from graytrace.study.protocol import NOT_ALIKE, compare_protocols
+from graytrace.study.sources import CHOICE_RULE, ScanFile, Source, Visit, choose_scans
 
 
 def plan_patient(config: Config, source: Source, exclusions: Exclusions, participant_id: str) -> Patient:
@@ -28,10 +30,9 @@ def plan_patient(config: Config, source: Source, exclusions: Exclusions, partici
     flags = source.participant_flags(participant_id)
     if LABEL.fullmatch(participant_id.removeprefix("sub-")):
         visits = [source.visit(participant_id, label) for label in labels]
-        scans = [
-            _plan_scan(participant_id, label, visit, visits[1:] if number == 0 else visits[:1])
-            for number, (label, visit) in enumerate(zip(labels, visits, strict=True))
-        ]
+        chosen = choose_scans([visit.scans for visit in visits])
+        flairs = choose_scans([visit.flairs for visit in visits])
+        scans = [_plan_scan(participant_id, *each) for each in zip(labels, visits, chosen, flairs, strict=True)]
     else:
         message = f"{participant_id!r} is no BIDS name: letters and digits only after sub-."
         scans = [PlannedScan(participant_id, label, "failed", Reason("invalid_name", message)) for label in labels]
@@ -43,6 +44,7 @@ def plan_patient(config: Config, source: Source, exclusions: Exclusions, partici
             followup,
             flags,
             window=config.window(followup.visit),
+            shortest_days=config.quality.get("shortest_interval_days", 90),
             excluded=exclusions.of_pair(participant_id, baseline.visit, followup.visit),
         )
         for followup in followups
@@ -50,11 +52,12 @@ def plan_patient(config: Config, source: Source, exclusions: Exclusions, partici
     return Patient(tuple(scans), tuple(pairs))
 
 
-def _plan_scan(participant_id: str, label: str, visit: Visit, other_visits: Sequence[Visit]) -> PlannedScan:
-    if not visit.scans:
+def _plan_scan(
+    participant_id: str, label: str, visit: Visit, scan: ScanFile | None, flair: ScanFile | None
+) -> PlannedScan:
+    if scan is None:
         return PlannedScan(participant_id, label, "missing", visit.missing, visit.flags, visit.day)
     flags = list(visit.flags)
-    scan = choose_scan(visit.scans, [other.scans for other in other_visits])
     if len(visit.scans) > 1:
         message = f"{len(visit.scans)} T1w scans at ses-{label}; {scan.path.name} is used ({CHOICE_RULE})."
         flags.append(Flag("several_scans", message))
@@ -64,11 +67,14 @@ def _plan_scan(participant_id: str, label: str, visit: Visit, other_visits: Sequ
     if len(masks) > 1:
         message = f"{len(masks)} lesion masks at ses-{label}; {masks[0].name} is used."
         flags.append(Flag("several_lesion_masks", message))
-    flairs = [visit.flair] if visit.flair else []
-    unusable = next((path for path in (scan.path, *masks[:1], *flairs) if not _is_usable(path)), None)
-    if unusable:
-        message = f"{str(unusable)!r} has a brace or an unprintable character in its name: rename it."
-        return PlannedScan(participant_id, label, "failed", Reason("invalid_name", message), tuple(flags), visit.day)
+    uses_flair = flair is not None and not masks
+    if len(visit.flairs) > 1 and flair is not None and uses_flair:
+        message = f"{len(visit.flairs)} FLAIR scans at ses-{label}; {flair.path.name} is used ({CHOICE_RULE})."
+        flags.append(Flag("several_flair", message))
+    paths = [scan.path, *masks[:1], *([flair.path] if flair is not None and uses_flair else [])]
+    fault = next((reason for path in paths if (reason := _fault_of(path, label))), None)
+    if fault:
+        return PlannedScan(participant_id, label, "failed", fault, tuple(flags), visit.day)
     return PlannedScan(
         participant_id,
         label,
@@ -77,9 +83,21 @@ def _plan_scan(participant_id: str, label: str, visit: Visit, other_visits: Sequ
         day=visit.day,
         t1w=scan.path,
         lesion_mask=masks[0] if masks else None,
-        flair=visit.flair,
-        protocol=replace(scan.sidecar.protocol, contrast_agent=scan.contrast_agent),
+        flair=flair.path if flair else None,
+        protocol=scan.protocol,
+        t1w_entities=scan.entities,
+        flair_entities=flair.entities if flair else (),
     )
+
+
+def _fault_of(path: Path, label: str) -> Reason | None:
+    """Why a file cannot be handed to a step, None where it can."""
+    if not _is_usable(path):
+        message = f"{str(path)!r} has a brace or an unprintable character in its name: rename it."
+        return Reason("invalid_name", message)
+    if is_link_without_content(path):
+        return Reason("link_without_content", f"ses-{label}: {path.name} is a {LINK_WITHOUT_CONTENT}.")
+    return None
 
 
 def _is_usable(path: Path) -> bool:
@@ -104,6 +122,7 @@ def _plan_pair(
     patient_flags: Sequence[Flag],
     *,
     window: Window | None,
+    shortest_days: float,
     excluded: Reason | None,
 ) -> PlannedPair:
     flags = list(patient_flags)
@@ -123,12 +142,28 @@ def _plan_pair(
             f"outside of the window of {window[0]:g} to {window[1]:g} months."
         )
         flags.append(Flag("outside_window", message))
-    protocol_flags = compare_protocols(baseline.protocol, followup.protocol) if both_there else ()
+    if both_there and days is not None and 0 < days < shortest_days:
+        message = f"The visits are {days} days apart, fewer than {shortest_days:g}: no change per year is given."
+        flags.append(Flag("interval_short", message))
+    protocol_flags = _compare(baseline, followup) if both_there else ()
     flags += protocol_flags
     status, reason = _pair_status(baseline, followup, days, flags)
     if excluded is not None:
         status, reason = "excluded", excluded
     return PlannedPair(baseline.participant_id, baseline, followup, status, reason, tuple(flags), days, protocol_flags)
+
+
+def _compare(baseline: PlannedScan, followup: PlannedScan) -> tuple[Flag, ...]:
+    """How the visits were scanned differently, by sidecars and by names."""
+    flags = list(compare_protocols(baseline.protocol, followup.protocol))
+    words = compare_names(baseline.t1w_entities, followup.t1w_entities)
+    if words:
+        flags.append(Flag("name_differs", f"{NOT_ALIKE}name {'; '.join(words)}."))
+    sees = [scan.flair is not None and scan.lesion_mask is None for scan in (baseline, followup)]
+    words = compare_names(baseline.flair_entities, followup.flair_entities)
+    if all(sees) and words:
+        flags.append(Flag("flair_name_differs", f"{NOT_ALIKE}FLAIR's name {'; '.join(words)}."))
+    return tuple(flags)
 
 
 def _pair_status(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import itertools
 from collections import Counter
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,8 +20,9 @@ from graytrace.study.exclusions import Exclusions, read_exclusions
 from graytrace.study.patients import plan_patient
 from graytrace.study.planned import Patient, PlannedPair, PlannedScan
 from graytrace.study.protocol import PROTOCOL_COLUMNS
+from graytrace.study.questions import name_some
 from graytrace.study.scan_list import ScanListSource
-from graytrace.study.sources import Source, read_dates
+from graytrace.study.sources import Source, VisitDates, read_dates
 from graytrace.tables import format_table
 
 
@@ -35,7 +37,10 @@ class Plan:
         The study's data; None: a plan of nothing.
     """
 
-    def __init__(self, config: Config, source: Source | None, exclusions: Exclusions) -> None:
+    def __init__(
+        self, config: Config, source: Source | None, exclusions: Exclusions, dates: VisitDates | None = None
+    ) -> None:
+        self._dates = dates or {}
         self.output_dir = config.output_dir
         self._config = config
         self._source = source
@@ -126,7 +131,7 @@ class Plan:
 
     def digest(self) -> str:
         """Digest of everything that the plan says: another plan, another digest."""
-        scans = [repr(sorted(row.items())) for row in self._rows()]
+        scans = [repr((sorted(row.items()), scan.flags)) for row, scan in zip(self._rows(), self.scans, strict=True)]
         pairs = [repr((pair.status, pair.reason, pair.flags)) for pair in self.pairs]
         return text_sha256("\n".join([*scans, *pairs]))[:16]
 
@@ -137,6 +142,49 @@ class Plan:
     def _rows(self) -> list[Mapping[str, Any]]:
         root = self._source.root if self._source else self.output_dir
         return [_scan_row(scan, root) for scan in self.scans]
+
+    def notes(self) -> list[str]:
+        """What is odd about the study as a whole, a sentence each: how much of a named folder or table is used."""
+        notes = list(self._source.notes()) if self._source else []
+        if self._config.lesions:
+            used = sum(scan.lesion_mask is not None for scan in self.scans)
+            there = sum(scan.t1w is not None for scan in self.scans)
+            if used < there:
+                notes.append(f"Lesion masks of {self._config.lesions}: for {used} of {there} scans.")
+        return [*notes, *self._unused_dates()]
+
+    def _unused_dates(self) -> list[str]:
+        """Rows of the study's table of dates that are of nobody or of no planned visit."""
+        if not self._config.dates:
+            return []
+        labels = {self._config.baseline, *self._config.followups}
+        unused = [f"{who} ses-{label}" for who, label in self._dates if who not in self._known or label not in labels]
+        return [f"{self._config.dates.name}: of no planned visit: {name_some(unused)}."] if unused else []
+
+    def check_folders(self) -> None:
+        """Refuse a folder or table that the study names and from which nothing is used.
+
+        Raises
+        ------
+        ConfigError
+            With what lies there.
+        """
+        folder = self._config.lesions
+        if folder is not None and any(scan.t1w for scan in self.scans):
+            has_masks = any(scan.lesion_mask or _is_about_mask(scan) for scan in self.scans)
+            if not has_masks:
+                found = sorted(
+                    path.relative_to(folder).as_posix() for path in itertools.islice(folder.rglob("*.nii*"), 99)
+                )
+                lies = f"there lie {name_some(found)}" if found else "no image lies there"
+                raise ConfigError(
+                    f"study.lesions: nothing in {folder} is a lesion mask of a planned scan; {lies}. Expected "
+                    "sub-X/ses-Y/anat/sub-X_ses-Y_label-lesion_mask.nii.gz. null: no lesion masks."
+                )
+        labels = {self._config.baseline, *self._config.followups}
+        if self._dates and not any(who in self._known and label in labels for who, label in self._dates):
+            some = name_some([f"{who} ses-{label}" for who, label in self._dates])
+            raise ConfigError(f"study.dates: no row of {self._config.dates} is of a planned visit; it has {some}.")
 
     def summary(self) -> str:
         """One sentence on what will be measured."""
@@ -194,10 +242,16 @@ def plan_study(config: Config, *, whole: bool = True) -> Plan:
             baseline=config.baseline,
             followups=config.followups,
         )
-    plan = Plan(config, source, exclusions)
+    plan = Plan(config, source, exclusions, dates)
     if whole:
         plan.check_visits()
+        plan.check_folders()
     return plan
+
+
+def _is_about_mask(scan: PlannedScan) -> bool:
+    """Whether a scan failed already, perhaps because of its mask."""
+    return scan.status == "failed"
 
 
 def _shown(path: Path | None, root: Path) -> str | None:

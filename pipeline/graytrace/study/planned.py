@@ -9,6 +9,7 @@ from pathlib import Path
 from graytrace.catalog import names_of
 from graytrace.findings import Flag, Reason
 from graytrace.study.dates import interval_years
+from graytrace.study.names import Entities
 from graytrace.study.protocol import UNKNOWN, Protocol
 
 SCAN_STEPS = names_of("scan")
@@ -23,6 +24,8 @@ class PlannedScan:
     ----------
     status : {"ok", "flagged", "excluded", "missing", "failed"}
         What is known before its image is opened; with "ok" and "flagged" it is measured.
+    t1w_entities, flair_entities : tuple
+        What the names of the files say.
     """
 
     participant_id: str
@@ -35,6 +38,8 @@ class PlannedScan:
     lesion_mask: Path | None = None
     flair: Path | None = None
     protocol: Protocol = UNKNOWN
+    t1w_entities: Entities = ()
+    flair_entities: Entities = ()
 
     @property
     def is_measured(self) -> bool:

@@ -87,9 +87,19 @@ def _load(path: Path) -> Mapping[str, Any]:
     size = path.stat().st_size
     if size > MAX_SIDECAR_BYTES:
         raise ValueError(f"{size} bytes, expected at most {MAX_SIDECAR_BYTES}")
-    content = json.loads(path.read_text(encoding="utf-8-sig"))
+    content = json.loads(path.read_text(encoding="utf-8-sig"), object_pairs_hook=_refuse_twice)
     if not isinstance(content, dict):
         raise ValueError(f"expected keys and values, got {type(content).__name__}")  # noqa: TRY004 - a fault of the file
+    return content
+
+
+def _refuse_twice(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    """Keys and values, each key once: of two values nobody knows which one counts."""
+    content = dict(pairs)
+    if len(content) < len(pairs):
+        names = [name for name, _ in pairs]
+        twice = next(name for name in names if names.count(name) > 1)
+        raise ValueError(f"it has the key {twice[:MAX_TEXT]!r} twice")
     return content
 
 
@@ -147,6 +157,9 @@ def _number(value: Any) -> float | None:
     return number if math.isfinite(number) else None
 
 
+NOT_ALIKE = "The visits were not scanned alike: "
+# what names tell, beside what sidecars tell
+NAME_DIFFERENCES = ("name_differs", "flair_name_differs")
 DIFFERENCES = (
     ("scanner_differs", ("scanner", "scanner_id")),
     ("software_differs", ("software",)),
@@ -170,7 +183,7 @@ def compare_protocols(baseline: Protocol, followup: Protocol) -> tuple[Flag, ...
             if _differs(name, getattr(baseline, name), getattr(followup, name))
         ]
         if found:
-            flags.append(Flag(code, f"The visits were not scanned alike: {'; '.join(found)}."))
+            flags.append(Flag(code, f"{NOT_ALIKE}{'; '.join(found)}."))
     return tuple(flags)
 
 

@@ -6,14 +6,19 @@ Tables only: the workflow looks whether they are there at every start, and stati
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import re
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from graytrace.errors import ConfigError
 from graytrace.study.config import Config
-from graytrace.tables import MISSING, read_rows
+from graytrace.tables import MISSING, read_rows, read_visit, show_plain
 
+DEFAULT_DOSE_COLUMN = "dose"
+_NAMED = 6
+# a cell that means a number, whatever stands around it: 89+, 52,5, >60, 45 y
+_NUMBER_LIKE = re.compile(r"[<>~≤≥]?\s*[-+]?[.,]?\d")
 _MISSING = frozenset({"", MISSING, "NA", "nan", "NaN"})
 
 
@@ -29,17 +34,21 @@ class Predictor:
         Participant to number; who has none is not in it.
     note : str or None
         Why it cannot be used.
+    left_out : tuple of str
+        Patients that its table tells of, but with two numbers: a sentence each.
     """
 
     name: str
     values: Mapping[str, float]
     note: str | None = None
+    left_out: tuple[str, ...] = ()
 
 
 def read_predictors(config: Config) -> list[Predictor]:
     """The dose and the other columns that the configuration names, the dose first.
 
-    A dose column that participants.tsv does not have is left out: not every study has doses.
+    The default's dose column is left out where participants.tsv does not have it: not every study has doses. One that
+    the study names itself must be there.
 
     Raises
     ------
@@ -50,6 +59,12 @@ def read_predictors(config: Config) -> list[Predictor]:
     participants = _participants(config)
     if config.dose_column and participants is not None and config.dose_column in participants[0]:
         found.append(_from_column(participants, config.dose_column, config.dose_column))
+    elif config.dose_column not in {None, DEFAULT_DOSE_COLUMN}:
+        there = ", ".join(participants[0]) if participants else "no such file"
+        raise ConfigError(
+            f"statistics.dose_column: participants.tsv has no column {config.dose_column!r} (there: {there}). "
+            "null: no dose."
+        )
     for column in config.columns:
         if not isinstance(column, str):
             found.append(_from_phenotype(config, column))
@@ -58,6 +73,17 @@ def read_predictors(config: Config) -> list[Predictor]:
         elif column != config.dose_column:
             found.append(_from_column(participants, column, column))
     return found
+
+
+def asked_tables(config: Config) -> list[Path]:
+    """The data set's tables that the trial's question is asked of, whether they are there or not."""
+    folder = config.participants_table.parent if config.participants_table else None
+    if folder is None:
+        return []
+    named = [
+        folder / "phenotype" / f"{column['table']}.tsv" for column in config.columns if isinstance(column, Mapping)
+    ]
+    return list(dict.fromkeys([folder / "participants.tsv", *named]))
 
 
 def check_questions(config: Config) -> None:
@@ -81,21 +107,26 @@ def _participants(config: Config) -> list[Mapping[str, str]] | None:
 
 
 def _rows(path: Path, required: Sequence[str]) -> list[Mapping[str, str]]:
-    """Rows of a table; one without rows counts as one empty row."""
-    found = [row.cells for row in read_rows(path, required=required)]
+    """Rows of a table, participants as everywhere; one without rows counts as one empty row."""
+    found: list[Mapping[str, str]] = [
+        {**row.cells, "participant_id": row.participant_id} for row in read_rows(path, required=required)
+    ]
     return found or [dict.fromkeys(required, "")]
 
 
 def _from_column(rows: Sequence[Mapping[str, str]], column: str, name: str) -> Predictor:
     values: dict[str, float] = {}
+    twice: dict[str, str] = {}
     for row in rows:
-        if row[column] in _MISSING or row["participant_id"] in values:
+        who = row["participant_id"]
+        if row[column] in _MISSING or not who:
             continue
         number = _number(row[column])
         if number is None:
-            return Predictor(name, {}, f"{row['participant_id']} has {row[column]!r}, which is no number.")
-        values[row["participant_id"]] = number
-    return Predictor(name, values)
+            return Predictor(name, {}, f"{who} has {row[column]!r}, which is no number.")
+        if values.setdefault(who, number) != number:
+            twice[who] = f"{who} has two numbers ({show_plain(values[who])} and {show_plain(number)})"
+    return Predictor(name, {who: values[who] for who in values if who not in twice}, None, tuple(twice.values()))
 
 
 def _number(text: str) -> float | None:
@@ -118,28 +149,30 @@ def _from_phenotype(config: Config, asked: Mapping[str, str]) -> Predictor:
     name = f"{asked['table']}.{asked['column']}"
     if "session_id" not in rows[0]:
         return _from_column(rows, asked["column"], name)
-    first = asked.get("from", config.baseline).removeprefix("ses-")
-    last = asked.get("to", config.followups[-1]).removeprefix("ses-")
+    first = read_visit(asked.get("from", config.baseline))
+    last = read_visit(asked.get("to", config.followups[-1]))
     parts = []
     for visit in (first, last):
-        at_visit = [row for row in rows if row["session_id"].removeprefix("ses-") == visit]
+        at_visit = [row for row in rows if read_visit(row["session_id"]) == visit]
         if not at_visit:
             raise ConfigError(f"statistics.columns: {path} has no row with session_id {visit!r}.")
         parts.append(_from_column(at_visit, asked["column"], name))
     before, after = parts
     changes = {who: after.values[who] - before.values[who] for who in before.values if who in after.values}
-    return Predictor(f"{name} change {first} to {last}", changes, before.note or after.note)
+    left_out = (*before.left_out, *after.left_out)
+    return Predictor(f"{name} change {first} to {last}", changes, before.note or after.note, left_out)
 
 
 def read_covariates(config: Config, participants: Sequence[str]) -> dict[str, list[float | None]]:
     """Covariates by name for these participants, None where unknown.
 
-    A column of words becomes a column of zeros and ones for each of its levels but the first.
+    A column of words becomes a column of zeros and ones for each of its levels but the first. A column of numbers with
+    some cells that are none stays one: those patients have no value, and `describe_joins` names them.
 
     Raises
     ------
     ConfigError
-        participants.tsv has no such column.
+        participants.tsv has no such column, or it is neither of numbers nor of groups.
     """
     rows = _participants(config)
     found: dict[str, list[float | None]] = {}
@@ -148,11 +181,102 @@ def read_covariates(config: Config, participants: Sequence[str]) -> dict[str, li
             raise ConfigError(f"statistics.covariates: participants.tsv has no column {column!r}.")
         cells = {row["participant_id"]: row[column] for row in reversed(rows)}
         texts = [cells.get(who, "") for who in participants]
-        known = [text for text in texts if text not in _MISSING]
-        if all(_number(text) is not None for text in known):
+        if _is_numeric(column, cells):
             found[column] = [_number(text) if text not in _MISSING else None for text in texts]
             continue
+        known = [text for text in texts if text not in _MISSING]
         for level in sorted(set(known))[1:]:
             indicator = [None if text in _MISSING else float(text == level) for text in texts]
             found[f"{column}={level}"] = indicator
     return found
+
+
+def _is_numeric(column: str, cells: Mapping[str, str]) -> bool:
+    """Whether a covariate is of numbers (some cells may be none) or of groups.
+
+    Raises
+    ------
+    ConfigError
+        Neither: numbers and words in turn, or numbers that cannot be read.
+    """
+    known = {who: text for who, text in cells.items() if text not in _MISSING}
+    wrong = {who: text for who, text in known.items() if _number(text) is None}
+    if not wrong:
+        return True
+    if 2 * len(wrong) <= len(known):
+        return True
+    looks = sum(_NUMBER_LIKE.match(text) is not None for text in known.values())
+    is_grouped = 2 * len(set(known.values())) <= len(known)
+    if len(wrong) == len(known) and (looks < len(known) or is_grouped):
+        return False
+    named = ", ".join(f"{who} {text!r}" for who, text in list(wrong.items())[:_NAMED])
+    raise ConfigError(
+        f"statistics.covariates: {column} is neither a column of numbers nor of groups: {len(wrong)} of {len(known)} "
+        f"cells are no number ({named}). Write numbers with a point (52.5), one word for each group, n/a for what is "
+        "unknown."
+    )
+
+
+def describe_joins(config: Config, participants: Collection[str]) -> list[str]:
+    """For how many patients each table that is asked has a number, who has none, and whom nobody knows.
+
+    Parameters
+    ----------
+    participants : collection of str
+        ``sub-…`` of everyone in the study.
+    """
+    table = config.participants_table
+    if table is None or not table.is_file():
+        return []
+    sentences = []
+    predictors = read_predictors(config)
+    if config.dose_column and config.dose_column not in {predictor.name for predictor in predictors}:
+        sentences.append(f"{table.name} has no column {config.dose_column}: no question is asked of a dose.")
+    for predictor in predictors:
+        if predictor.note:
+            sentences.append(f"{predictor.name}: not asked. {predictor.note}")
+            continue
+        sentences.append(_describe_join(predictor.name, set(predictor.values), participants, predictor.left_out))
+    for name, values in read_covariates(config, sorted(participants)).items():
+        known = {who for who, value in zip(sorted(participants), values, strict=True) if value is not None}
+        cells = _cells_without_number(config, name.partition("=")[0])
+        sentences.append(_describe_join(name, known, participants, cells))
+    return [sentence for sentence in sentences if sentence]
+
+
+def _describe_join(name: str, known: Collection[str], participants: Collection[str], left_out: Sequence[str]) -> str:
+    lacking = sorted(set(participants) - set(known))
+    unknown = sorted(set(known) - set(participants))
+    sentence = f"{name}: a number for {len(set(known) & set(participants))} of {len(participants)} patients"
+    if lacking:
+        sentence += f", none for {name_some(lacking)}"
+    if left_out:
+        sentence += f"; left out: {name_some(left_out)}"
+    if unknown:
+        sentence += f"; nobody in the study is {name_some(unknown)}{_nearest(unknown, lacking)}"
+    return f"{sentence}."
+
+
+def _cells_without_number(config: Config, column: str) -> list[str]:
+    """Patients whose cell of a numeric covariate is no number, with the cell."""
+    cells = {row["participant_id"]: row[column] for row in _participants(config) or []}
+    if not _is_numeric(column, cells):
+        return []
+    return [f"{who} ({text!r})" for who, text in cells.items() if text not in _MISSING and _number(text) is None]
+
+
+def name_some(names: Sequence[str]) -> str:
+    """The first names, and how many there are besides."""
+    more = len(names) - _NAMED
+    return ", ".join(names[:_NAMED]) + (f" and {more} more" if more > 0 else "")
+
+
+def _nearest(unknown: Sequence[str], lacking: Sequence[str]) -> str:
+    """A question where an ID differs from one that lacks a number only in case, zeros in front or signs."""
+    plain = {_plain(name): name for name in lacking}
+    found = [(name, plain[_plain(name)]) for name in unknown if _plain(name) in plain]
+    return f" (is {found[0][0]} perhaps {found[0][1]}?)" if found else ""
+
+
+def _plain(name: str) -> str:
+    return re.sub(r"[^a-z0-9]", "", name.removeprefix("sub-").lower()).lstrip("0")

@@ -11,9 +11,10 @@ from graytrace.errors import ScanTableError
 from graytrace.findings import Flag, Reason
 from graytrace.study.bids import LABEL
 from graytrace.study.dates import parse_date
+from graytrace.study.names import SCAN_ENDINGS
 from graytrace.study.protocol import read_sidecar
-from graytrace.study.sources import SCAN_ENDINGS, ScanFile, Visit, VisitDates, choose_day
-from graytrace.tables import TableRow, read_rows
+from graytrace.study.sources import ScanFile, Visit, VisitDates, choose_day
+from graytrace.tables import TableRow, read_rows, read_visit
 
 COLUMNS = ("participant_id", "visit", "date", "t1w", "flair", "lesion_mask")
 REQUIRED = ("participant_id", "visit", "t1w")
@@ -66,8 +67,8 @@ class ScanListSource:
     def _add(self, row: TableRow) -> list[str]:
         """Take a row in; what is wrong with it comes back."""
         faults = [f"no column {name!r} is known" for name in row.cells if name not in COLUMNS and row.line == 2]
-        participant = (row.get("participant_id") or "").removeprefix("sub-")
-        label = (row.get("visit") or "").removeprefix("ses-")
+        participant = row.participant_id.removeprefix("sub-")
+        label = read_visit(row.get("visit"))
         for name, text in (("participant_id", participant), ("visit", label)):
             if not LABEL.fullmatch(text):
                 faults.append(f"{name} {text!r}: expected letters and digits only")
@@ -93,6 +94,10 @@ class ScanListSource:
         """Labels of all visits that anybody has."""
         return {label for _, label in self._rows}
 
+    def notes(self) -> list[str]:
+        """Nothing: what is odd about the table is an error."""
+        return []
+
     def participant_flags(self, participant_id: str) -> list[Flag]:  # noqa: ARG002 - the other door has some
         """Nothing: a table that can be read says all there is."""
         return []
@@ -107,7 +112,7 @@ class ScanListSource:
         flags: list[Flag] = []
         if row.t1w is None:
             missing = Reason("no_t1w", f"Line {row.line} of {self._path.name} names no T1w file.")
-        elif not row.t1w.is_file():
+        elif not row.t1w.is_file() and not row.t1w.is_symlink():
             missing = Reason("no_t1w", f"Line {row.line} of {self._path.name} names {row.t1w}, which is not there.")
         else:
             beside = row.t1w.with_name(f"{row.t1w.name.removesuffix('.gz').removesuffix('.nii')}.json")
@@ -120,14 +125,18 @@ class ScanListSource:
             said.append((in_table, "table of dates"))
         day, disagreement = choose_day(label, said)
         mask = row.lesion_mask
-        if mask is not None and not mask.is_file():
+        if mask is not None and not mask.is_file() and not mask.is_symlink():
             flags.append(Flag("lesion_mask_missing", f"{mask} is not there: lesions of ses-{label} are not filled."))
             mask = None
+        flair = row.flair
+        if flair is not None and not flair.is_file() and not flair.is_symlink():
+            flags.append(Flag("flair_missing", f"{flair} is not there: no lesions are looked for at ses-{label}."))
+            flair = None
         return Visit(
             scans=scans,
             day=day,
             flags=(*flags, *disagreement),
             lesion_masks=(mask,) if mask else (),
-            flair=row.flair if row.flair and row.flair.is_file() else None,
+            flairs=(ScanFile(flair),) if flair else (),
             missing=missing,
         )

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import Protocol
@@ -11,12 +11,13 @@ from typing import Protocol
 from graytrace.errors import ScanTableError
 from graytrace.findings import Flag, Reason
 from graytrace.study.dates import parse_date
-from graytrace.study.protocol import NOTHING_SAID, Sidecar
-from graytrace.tables import read_rows
+from graytrace.study.names import compare_names, find_agent
+from graytrace.study.protocol import NOTHING_SAID, Sidecar, compare_protocols
+from graytrace.study.protocol import Protocol as ScanProtocol
+from graytrace.tables import read_rows, read_visit
 
-SCAN_ENDINGS = (".nii.gz", ".nii")
 CHOICE_RULE = (
-    "without contrast agent before with; then an acquisition that both visits have; "
+    "without contrast agent before with; then what the other visits have alike by name and sidecar; "
     "then the lowest run; then the first by name"
 )
 VisitDates = Mapping[tuple[str, str], date]
@@ -39,12 +40,16 @@ class ScanFile:
     @property
     def contrast_agent(self) -> str | None:
         """Contrast agent as the name or the sidecar has it, None where neither says so."""
-        return dict(self.entities).get("ce") or self.sidecar.protocol.contrast_agent
+        return find_agent(self.entities, self.sidecar.protocol.contrast_agent)
 
     @property
-    def acquisition(self) -> tuple[tuple[str, str], ...]:
-        """What is alike between repetitions of one acquisition: all of the name but participant, visit and run."""
-        return tuple(pair for pair in self.entities if pair[0] not in {"sub", "ses", "run"})
+    def protocol(self) -> ScanProtocol:
+        """How it was taken: the sidecar, with the contrast agent that the name tells."""
+        return replace(self.sidecar.protocol, contrast_agent=self.contrast_agent)
+
+    def count_differences(self, other: ScanFile) -> int:
+        """In how many ways, by name and sidecar, another visit's scan was taken differently."""
+        return len(compare_names(self.entities, other.entities)) + len(compare_protocols(self.protocol, other.protocol))
 
 
 @dataclass(frozen=True)
@@ -63,7 +68,7 @@ class Visit:
     day: date | None = None
     flags: tuple[Flag, ...] = ()
     lesion_masks: tuple[Path, ...] = ()
-    flair: Path | None = None
+    flairs: tuple[ScanFile, ...] = ()
     missing: Reason | None = None
 
 
@@ -81,6 +86,9 @@ class Source(Protocol):
     def labels(self) -> set[str]:
         """Labels of all visits that anybody has."""
 
+    def notes(self) -> list[str]:
+        """What is odd about the data as a whole, a sentence each."""
+
     def participant_flags(self, participant_id: str) -> list[Flag]:
         """What is odd about a participant."""
 
@@ -88,15 +96,20 @@ class Source(Protocol):
         """What there is of a participant's visit; its faults become its own flags or reason."""
 
 
-def choose_scan(scans: Sequence[ScanFile], other_visits: Sequence[Sequence[ScanFile]]) -> ScanFile:
-    """The scan that is measured when a visit has several; the rule is `CHOICE_RULE`."""
-    elsewhere = [{scan.acquisition for scan in visit} for visit in other_visits]
+def choose_scans(visits: Sequence[Sequence[ScanFile]]) -> list[ScanFile | None]:
+    """The scan of each visit that is measured, the baseline first; the rule is `CHOICE_RULE`.
 
-    def rank(scan: ScanFile) -> tuple[bool, int, int, str]:
-        lacking = sum(scan.acquisition not in visit for visit in elsewhere)
-        return scan.contrast_agent is not None, lacking, scan.run, scan.path.name
+    The baseline is the scan that has the best partners at the other visits, and they are the best partners of it.
+    """
+    first, *others = visits
 
-    return min(scans, key=rank)
+    def rank(scan: ScanFile, visits: Sequence[Sequence[ScanFile]]) -> tuple[bool, int, int, str]:
+        apart = sum(min(map(scan.count_differences, visit)) for visit in visits if visit)
+        return scan.contrast_agent is not None, apart, scan.run, scan.path.name
+
+    baseline = min(first, key=lambda scan: rank(scan, others), default=None)
+    beside = [[baseline]] if baseline else []
+    return [baseline, *(min(visit, key=lambda scan: rank(scan, beside), default=None) for visit in others)]
 
 
 def choose_day(label: str, said: Iterable[tuple[date, str]]) -> tuple[date | None, tuple[Flag, ...]]:
@@ -119,11 +132,10 @@ def read_dates(path: Path) -> VisitDates:
     days: dict[tuple[str, str], date] = {}
     faults = []
     for row in read_rows(path, required=["participant_id", "visit", "date"]):
-        name, label, text = (row.get(column) for column in ("participant_id", "visit", "date"))
-        if name is None or label is None:
+        key, text = (row.participant_id, read_visit(row.get("visit"))), row.get("date")
+        if not all(key):
             faults.append(f"  line {row.line}: participant_id or visit is empty")
         elif text is not None:
-            key = f"sub-{name.removeprefix('sub-')}", label.removeprefix("ses-")
             try:
                 day = parse_date(text)
             except ValueError as error:

@@ -7,17 +7,21 @@ of what made it, and run.json tells that of the tables and the report.
 
 from __future__ import annotations
 
+import contextlib
 import json
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 from graytrace.catalog import STEPS, Step, names_of
 from graytrace.engines.registry import EMBEDDED, STAGES, code_behind, stage_options
-from graytrace.files import text_sha256
-from graytrace.records import record_path
+from graytrace.errors import PipelineError
+from graytrace.files import file_sha256, text_sha256
+from graytrace.records import Record, is_source_unchanged, read_record, record_path, remember_sources
 from graytrace.study.config import Config
 from graytrace.study.plan import Plan
-from graytrace.study.planned import PAIR_STEPS
+from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
+from graytrace.study.questions import asked_tables
 from graytrace.workflow.fingerprint import code_fingerprint
 
 # one file of each step on the whole study
@@ -36,8 +40,14 @@ def _code_of(step: Step, config: Config) -> str:
     for task in step.tasks:
         engine = config.engines[task] if task in STAGES else EMBEDDED
         behind += code_behind(task, engine)
-        chosen.append([engine, stage_options(task, engine, config.suites) if task in STAGES else {}])
+        options = stage_options(task, engine, config.suites) if task in STAGES else {}
+        chosen.append([engine, {name: _content(value) for name, value in options.items()}])
     return text_sha256(code_fingerprint(f"graytrace.steps.{step.name}", *behind) + json.dumps(chosen))[:16]
+
+
+def _content(value: Any) -> Any:
+    """An option; of a file what is in it, because a template may be replaced under its name."""
+    return file_sha256(Path(value)) if isinstance(value, str) and Path(value).is_file() else value
 
 
 def _page_files() -> list[str]:
@@ -50,12 +60,91 @@ def _page_files() -> list[str]:
 def study_digest(config: Config, plan: Plan, codes: Mapping[str, str]) -> str:
     """Digest of what the tables and the report are made with: their code, the configuration and the plan."""
     choices = json.dumps(config.as_dict(), sort_keys=True)  # their order in a file means nothing
-    return text_sha256("\n".join([*(codes[step] for step in STUDY_FILES), choices, plan.digest()]))[:16]
+    tables = [f"{path} {file_sha256(path) if path.is_file() else 'absent'}" for path in asked_tables(config)]
+    return text_sha256("\n".join([*(codes[step] for step in STUDY_FILES), choices, plan.digest(), *tables]))[:16]
 
 
 def outdated_records(plan: Plan, codes: Mapping[str, str]) -> list[str]:
     """Records of the plan that are there and were made with other code or options."""
     return [str(path) for step, path in _records(plan) if _is_made_otherwise(path, codes[step])]
+
+
+def replaced_sources(plan: Plan) -> list[str]:
+    """Records of the plan that were made from other bytes than those that they would be made from now.
+
+    Dates decide nothing: a file may be replaced by an older one, or touched. A file whose signature is the one that was
+    read is not opened; any other is, and its digest counts.
+    """
+    return list(dict.fromkeys(str(path) for path in _replaced(plan)))
+
+
+def _replaced(plan: Plan) -> Iterator[Path]:
+    for scan in plan.scans:
+        if scan.is_measured:
+            yield from _replaced_of_scan(plan, scan)
+    for pair in plan.pairs:
+        if pair.is_measured:
+            yield from _replaced_of_pair(plan, pair)
+
+
+def _replaced_of_scan(plan: Plan, scan: PlannedScan) -> Iterator[Path]:
+    visits = {"visit": scan.visit}
+    sources = [("inspect", "t1w", scan.t1w)]
+    if scan.shows_lesions:
+        kind = "lesion_mask" if scan.lesion_mask else "flair"
+        sources.append(("fill_lesions", kind, scan.lesion_mask or scan.flair))
+    for step, name, source in sources:
+        path = record_path(plan.output_dir, scan.participant_id, visits, step)
+        if source is not None and _is_replaced(path, name, source):
+            yield path
+    image = _image_digest(plan, scan)
+    for step in ("segment_tissue", "check_scan"):
+        path = record_path(plan.output_dir, scan.participant_id, visits, step)
+        if image is not None and _input(path, "image") not in {None, image}:
+            yield path
+
+
+def _replaced_of_pair(plan: Plan, pair: PlannedPair) -> Iterator[Path]:
+    images = {"baseline": _image_digest(plan, pair.baseline), "followup": _image_digest(plan, pair.followup)}
+    visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
+    for step, ending in (("align_visits", "file"), ("measure_change", "file"), ("check_pair", "image")):
+        path = record_path(plan.output_dir, pair.participant_id, visits, step)
+        known = {name: _input(path, f"{name}_{ending}") for name in images}
+        if any(images[name] and known[name] not in {None, images[name]} for name in images):
+            yield path
+
+
+def _image_digest(plan: Plan, scan: PlannedScan) -> str | None:
+    """Digest of the image of a scan that is segmented, None where it is not there yet."""
+    step = "fill_lesions" if scan.shows_lesions else "correct_bias"
+    record = _read(record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, step))
+    return record.outputs["image"].sha256 if record and "image" in record.outputs else None
+
+
+def _input(path: Path, name: str) -> str | None:
+    record = _read(path)
+    return record.provenance.get("inputs", {}).get(name) if record else None
+
+
+def _read(path: Path) -> Record | None:
+    try:
+        return read_record(path)
+    except (OSError, PipelineError):
+        return None  # Snakemake makes it, or the tables say that it is damaged
+
+
+def _is_replaced(path: Path, name: str, source: Path) -> bool:
+    """Whether a record is there and was made from other bytes of a source, or from another source."""
+    record = _read(path)
+    if record is None or (record.reason is not None and not record.provenance.get("inputs")):
+        return False  # an earlier step failed before this one
+    if name in record.provenance.get("inputs", {}) and is_source_unchanged(path, name, source):
+        return False
+    if not source.is_file() or _input(path, name) != file_sha256(source):
+        return True
+    with contextlib.suppress(OSError):  # only saves the next look
+        remember_sources(path, {name: source})
+    return False
 
 
 def _records(plan: Plan) -> Iterator[tuple[str, Path]]:

@@ -15,11 +15,18 @@ from graytrace.engines.registry import check_engines
 from graytrace.errors import PipelineError
 from graytrace.files import remove_parts
 from graytrace.results import collection
+from graytrace.study import questions
 from graytrace.study.config import Config, load_config
 from graytrace.study.exclusions import Exclusions
 from graytrace.study.plan import Plan, plan_study
-from graytrace.study.questions import check_questions
-from graytrace.workflow.freshness import STUDY_FILES, code_of_steps, is_study_outdated, outdated_records, study_digest
+from graytrace.workflow.freshness import (
+    STUDY_FILES,
+    code_of_steps,
+    is_study_outdated,
+    outdated_records,
+    replaced_sources,
+    study_digest,
+)
 from graytrace.workflow.lock import lock_folder
 from graytrace.workflow.project import DEFAULTS, PACKAGE
 
@@ -48,7 +55,7 @@ def open_study(content: Mapping[str, Any], workflow: Any) -> tuple[Config, Plan,
         check_engines(config.engines, config.suites)
         can_run = workflow.check_envvars
         if can_run:
-            check_questions(config)
+            questions.check_questions(config)
         plan = plan_study(config, whole=not workflow.remote_exec) if can_run else Plan(config, None, Exclusions())
     except PipelineError as error:
         sys.exit(f"Graytrace: {error}")
@@ -74,8 +81,9 @@ def lift_start_limit(workflow: Any) -> None:
 def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workflow: Any) -> list[str]:
     """Last records of every scan and pair; what other code, engines or options made is marked to be recomputed.
 
-    It is marked while Snakemake makes its graph, in the way that ``--forcerun`` marks files, only for a whole run and
-    only where Snakemake itself would look at parameters (``--rerun-triggers``).
+    It is marked while Snakemake makes its graph, in the way that ``--forcerun`` marks files, for a whole run only. New
+    code and options count only where Snakemake itself would look at parameters (``--rerun-triggers``), other content of
+    the data set's files always.
 
     Parameters
     ----------
@@ -83,30 +91,31 @@ def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workfl
         From `graytrace.workflow.freshness.code_of_steps`.
     workflow : snakemake.workflow.Workflow
     """
-    looks = "params" in {str(trigger) for trigger in workflow.dag_settings.rerun_triggers}
-    if looks and workflow.is_main_process and not workflow.remote_exec:
-        again = outdated_records(plan, codes)
+    if workflow.is_main_process and not workflow.remote_exec:
+        looks = "params" in {str(trigger) for trigger in workflow.dag_settings.rerun_triggers}
+        again = outdated_records(plan, codes) if looks else []
         if again:
             print(  # noqa: T201 - Snakemake's own messages go there
                 f"{len(again)} steps were done by another version of Graytrace, another engine or with other options: "
                 "they are recomputed.",
                 file=sys.stderr,
             )
-        if is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
+        replaced = [path for path in replaced_sources(plan) if path not in again]
+        if replaced:
+            print(  # noqa: T201 - as above
+                f"{len(replaced)} steps were done on files with other content than now: they are done anew.",
+                file=sys.stderr,
+            )
+        again += replaced
+        if looks and is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
             again += [str(config.output_dir / name) for name in STUDY_FILES.values()]
         workflow.dag.forcefiles.update(again)
     return plan.records()
 
 
 def asked_tables(config: Config) -> list[str]:
-    """The data set's tables that the trial's question is asked of."""
-    folder = config.participants_table.parent if config.participants_table else None
-    if folder is None:
-        return []
-    named = [
-        folder / "phenotype" / f"{column['table']}.tsv" for column in config.columns if isinstance(column, Mapping)
-    ]
-    return [str(path) for path in dict.fromkeys([folder / "participants.tsv", *named]) if path.is_file()]
+    """The data set's tables that the trial's question is asked of, where they are there."""
+    return [str(path) for path in questions.asked_tables(config) if path.is_file()]
 
 
 def job_environment() -> str:
@@ -139,7 +148,8 @@ def begin_run(config: Config, plan: Plan, workflow: Any) -> None:
     if lock.is_after_crash:
         remove_parts(config.output_dir)
     lift_start_limit(workflow)
-    print(plan.summary(), file=sys.stderr)  # noqa: T201 - Snakemake's own messages go there
+    lines = [plan.summary(), *plan.notes(), *questions.describe_joins(config, plan.participants)]
+    print("\n".join(lines), file=sys.stderr)  # noqa: T201 - Snakemake's own messages go there
     show_progress(workflow)
 
 

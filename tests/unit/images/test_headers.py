@@ -108,3 +108,26 @@ def test_voxel_sizes_of_no_scanner_are_refused(save, ball, affine, scale):
     with pytest.raises(ImageError) as caught:
         read_scan(save(ball, sform=strange, qform=strange))
     assert caught.value.code in {"header_invalid", "too_small"}
+
+
+@pytest.mark.parametrize(("code", "factor"), [(1, 0.001), (3, 1000.0)])
+@pytest.mark.parametrize("codes", [(1, 0), (0, 1), (1, 1), (0, 0)])
+def test_lengths_in_another_unit_are_taken_in_mm(tmp_path, ball, affine, code, factor, codes):
+    image = nib.Nifti1Image(ball, np.diag([factor, factor, factor, 1]) @ affine)
+    image.header["qform_code"], image.header["sform_code"] = codes
+    image.header["xyzt_units"] = code
+    path = tmp_path / "scan.nii.gz"
+    nib.Nifti1Image(ball, None, image.header).to_filename(path)
+    scan = read_scan(path)
+    np.testing.assert_allclose(np.abs(scan.volume.voxel_to_ras[:3, :3]), np.abs(affine[:3, :3]), rtol=1e-5)
+    assert scan.is_repaired
+    assert scan.flags[0].code == "units_repaired"
+
+
+def test_a_unit_that_cannot_be_right_gives_way_to_mm(tmp_path, ball, affine):
+    image = nib.Nifti1Image(ball, affine)
+    image.header["xyzt_units"] = 1
+    nib.Nifti1Image(ball, affine, image.header).to_filename(tmp_path / "scan.nii.gz")
+    scan = read_scan(tmp_path / "scan.nii.gz")
+    np.testing.assert_allclose(scan.volume.voxel_to_ras, affine)
+    assert scan.flags[0].code == "units_repaired"

@@ -142,3 +142,56 @@ def test_a_mask_must_be_on_the_scans_grid(save, ball):
     with pytest.raises(ImageError, match="not on the scan's grid") as caught:
         read_mask(other, like=scan)
     assert caught.value.code == "mask_grid"
+
+
+def test_no_damaged_byte_passes(save, ball):
+    noisy = ball + np.random.default_rng(1).normal(0, 5, ball.shape).astype(np.float32)
+    path = save(noisy)
+    whole = path.read_bytes()
+    generator = np.random.default_rng(2)
+    for place in generator.integers(60, len(whole), 40):
+        damaged = bytearray(whole)
+        damaged[place] ^= 1 << int(generator.integers(8))
+        path.write_bytes(damaged)
+        assert refused(path).code in {"damaged", "truncated", "unreadable", "too_large"}
+
+
+@pytest.mark.parametrize("cut", [1, 4, 8])
+def test_a_compressed_file_without_its_last_bytes_is_refused(save, ball, cut):
+    path = save(ball)
+    path.write_bytes(path.read_bytes()[:-cut])
+    assert refused(path).code == "truncated"
+
+
+@pytest.mark.parametrize(
+    "content", [b"/annex/objects/SHA256E-s100--abc.nii.gz\n", b"version https://git-lfs.github.com/spec/v1\n"]
+)
+def test_a_pointer_without_content_says_how_to_fetch_it(tmp_path, content):
+    path = tmp_path / "scan.nii.gz"
+    path.write_bytes(content)
+    error = refused(path)
+    assert error.code == "link_without_content"
+    assert "datalad get" in str(error)
+
+
+@pytest.mark.parametrize("value", [1e10, 3e38, -3e38, 65535])
+def test_spikes_take_the_mean_of_their_neighbours(save, ball, value):
+    data = ball.copy()
+    data[10, 11, 12] = value
+    scan = read_scan(save(data))
+    assert flags(scan) == ["spikes_repaired", "thick_slices"]
+    assert scan.volume.data[10, 11, 12] == pytest.approx(700)
+    assert "1 voxels" in scan.flags[0].message
+
+
+def test_bright_vessels_are_no_spikes(save, ball):
+    data = ball.copy()
+    data[8:10, 8:10, 8:10] = 2800
+    assert flags(read_scan(save(data))) == ["thick_slices"]
+
+
+def test_a_mask_that_is_not_finite_is_refused(save, ball):
+    data = (ball > 100).astype(np.float32)
+    data[0, 0, 0] = np.nan
+    with pytest.raises(ImageError, match="not finite"):
+        read_mask(save(data))

@@ -1,3 +1,6 @@
+import base64
+
+import numpy as np
 import pytest
 
 from graytrace.findings import Flag, Reason
@@ -257,3 +260,114 @@ def test_every_row_names_the_versions_of_its_own_tools(study):
         None,
         None,
     )
+
+
+PAIR = {"baseline": "BL", "followup": "M24"}
+WITHHELD = {"alignment_similarity": {"min": 0.8}, "detail_similarity": {"max": 0.9995}, "rim_ratio": {"max": 1}}
+
+
+@pytest.fixture
+def wrong(study, content):
+    """A finished patient whose checks say something else."""
+    content["quality"]["withheld"] = {**WITHHELD, "head_outside_difference_percent": {"max": 40}}
+    study.tree.patient("01")
+    study.finish("sub-01")
+
+    def make(scan=None, **pair):
+        alignment = {"scale_percent": 0.1, "alignment_similarity": 0.99, **pair}
+        study.record("sub-01", "align_visits", PAIR, measures=alignment)
+        study.record("sub-01", "check_pair", PAIR, measures={"skull_residual_mm": 0.2, **pair})
+        study.record("sub-01", "check_scan", {"visit": "M24"}, measures={"noise_percent": 3.0, **(scan or {})})
+        return study.results()
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("known", "code"),
+    [
+        ({"alignment_similarity": 0.5, "turned_similarity": 0.51}, "another_head"),
+        (
+            {"alignment_similarity": 0.57, "turned_similarity": 0.63, "turn": {"is_mirror": True, "words": "left is right"}},
+            "another_head",
+        ),
+        ({"detail_similarity": 1.0}, "same_scan"),
+        ({"head_outside_difference_percent": 80.0}, "skull_stripped_one_visit"),
+        (
+            {"alignment_similarity": 0.9, "turned_similarity": 0.99, "turn": {"is_mirror": True, "words": "left is right"}},
+            "mirrored",
+        ),
+        (
+            {"alignment_similarity": 0.6, "turned_similarity": 0.99, "turn": {"is_mirror": False, "words": "top is bottom"}},
+            "orientation_differs",
+        ),
+    ],
+)
+def test_a_pair_that_is_not_one_head_twice_is_withheld_with_its_reason(wrong, known, code):
+    results = wrong(**known)
+    (row,) = results.atrophy
+    assert (row["status"], row["reason"].partition(":")[0]) == ("failed", code)
+    assert row["gm_change_percent"] is None
+    assert row["gm_change_percent_per_year"] is None
+    (pair,) = (row for row in results.quality if row["kind"] == "pair")
+    shown = next(name for name in known if name != "turn")
+    assert pair[shown] == known[shown], "the value stands beside the limit"
+    for name in ("atrophy", "volumes", "quality"):
+        format_table(name, getattr(results, name))
+
+
+def test_a_scan_that_is_no_t1w_is_withheld_and_its_pair_with_it(wrong):
+    results = wrong(scan={"rim_ratio": 1.4})
+    assert results.atrophy[0]["reason"].startswith("not_t1w")
+    assert [row["status"] for row in results.volumes] == ["ok", "failed"]
+    assert results.volumes[1].get("gm_volume_ml") is None
+    assert results.atrophy[0]["gm_volume_followup_ml"] is None
+
+
+def test_a_pair_within_the_limits_stands(wrong):
+    assert wrong(detail_similarity=0.98, turned_similarity=0.7).atrophy[0]["status"] == "ok"
+
+
+def _sampled(study, participant, visit, values):
+    text = base64.b64encode(values.astype("<u2").tobytes()).decode()
+    study.record(participant, "inspect", {"visit": visit}, measures={"voxel_samples": text})
+
+
+def test_the_same_scan_at_both_visits_or_of_two_patients_fails_and_says_whose(study):
+    draws = np.random.default_rng(3).integers(0, 3000, (6, 1728))
+    for name in ("01", "02", "03"):
+        study.tree.patient(name)
+        study.finish(f"sub-{name}")
+    for number, (name, visit) in enumerate((name, visit) for name in ("01", "02", "03") for visit in ("BL", "M24")):
+        _sampled(study, f"sub-{name}", visit, draws[number])
+    assert [row["status"] for row in study.results().atrophy] == ["ok"] * 3
+    _sampled(study, "sub-01", "M24", draws[0])
+    _sampled(study, "sub-03", "M24", draws[3] + 1)
+    rows = study.results().atrophy
+    assert [row["status"] for row in rows] == ["failed"] * 3
+    assert rows[0]["reason"].startswith("same_scan: ses-")
+    assert "sub-03 ses-M24" in rows[1]["reason"]
+    assert "sub-02 ses-M24" in rows[2]["reason"]
+
+
+def test_a_short_interval_gives_no_rate_and_says_so(study):
+    study.tree.patient("01", "2019-03-04", "2019-03-05")
+    study.finish("sub-01")
+    (row,) = study.results().atrophy
+    assert row["gm_change_percent"] == -1.5
+    assert row["gm_change_percent_per_year"] is None
+    assert "interval_short" in row["flags"]
+
+
+def test_doubt_is_part_of_the_standard_error(wrong, study):
+    study.record("sub-01", "measure_change", PAIR, measures={"gm_change_percent": -1.5, "gm_change_se_points": 0.3})
+    (row,) = wrong(doubt_points=0.4).atrophy
+    assert row["gm_change_se_points"] == pytest.approx(0.5)
+
+
+def test_a_metric_comes_from_the_step_that_the_schema_names_and_from_no_other(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    study.record("sub-01", "segment_tissue", {"visit": "BL"}, measures={"noise_percent": 9.0})
+    study.record("sub-01", "check_scan", {"visit": "BL"}, measures={"entropy_focus": 0.4})
+    assert study.results().quality[0].get("noise_percent") is None

@@ -2,10 +2,10 @@ import numpy as np
 import pytest
 
 from graytrace.errors import ConfigError
-from graytrace.study.config import load_config
-from graytrace.study.questions import check_questions, read_covariates, read_predictors
-from graytrace.tables import format_table
 from graytrace.results.trial import analyze_trial
+from graytrace.study.config import load_config
+from graytrace.study.questions import check_questions, describe_joins, read_covariates, read_predictors
+from graytrace.tables import format_table
 
 DOSES = np.repeat([0.7, 1.4, 2.8, 5.7], 3)
 
@@ -151,3 +151,86 @@ def test_few_patients_are_a_note_not_a_crash(trial):
 def test_words_become_indicators(trial):
     trial.statistics["covariates"] = ["sex"]
     assert read_covariates(trial.config, ["sub-00", "sub-01", "sub-99"]) == {"sex=M": [0.0, 1.0, None]}
+
+
+NAMES = [f"sub-{number:02}" for number in range(12)]
+
+
+def rewrite(trial, change):
+    """participants.tsv with each cell of it as `change(row number, column, text)` has it."""
+    path = trial.root / "participants.tsv"
+    header, *rows = [line.split("\t") for line in path.read_text().splitlines()]
+    rows = [
+        [change(number, column, text) for column, text in zip(header, row, strict=True)]
+        for number, row in enumerate(rows)
+    ]
+    path.write_text("\n".join("\t".join(row) for row in [header, *rows]) + "\n")
+
+
+@pytest.mark.parametrize("bare", [range(12), range(0, 12, 3)])
+def test_an_id_may_stand_without_sub_in_any_table(trial, bare):
+    trial.statistics["covariates"] = ["age"]
+    expected = trial.analyze()
+    rewrite(trial, lambda n, column, text: text[4:] if column == "participant_id" and n in bare else text)
+    assert trial.analyze() == expected
+    phenotype(trial, "participant_id\tnfl\n01\t5\nsub-02\t6\n")
+    trial.statistics["columns"] = [{"table": "csf", "column": "nfl"}]
+    assert read_predictors(trial.config)[1].values == {"sub-01": 5.0, "sub-02": 6.0}
+
+
+def test_who_has_no_number_is_said_before_the_run_and_in_the_note(trial):
+    rewrite(trial, lambda n, column, text: "n/a" if column == "dose" and n in {2, 5} else text)
+    assert describe_joins(trial.config, NAMES) == ["dose: a number for 10 of 12 patients, none for sub-02, sub-05."]
+    (row,) = trial.analyze()
+    assert row["note"].endswith("; 2 of 12 measured have no number of dose: sub-02, sub-05")
+
+
+def test_ids_of_nobody_are_said_with_the_nearest(trial):
+    phenotype(trial, "participant_id\tnfl\n" + "".join(f"{n}\t{n}\n" for n in range(1, 12)))
+    trial.statistics["columns"] = [{"table": "csf", "column": "nfl"}]
+    sentence = describe_joins(trial.config, NAMES)[1]
+    assert "a number for 2 of 12 patients" in sentence
+    assert "nobody in the study is sub-1, sub-2" in sentence
+    assert "(is sub-1 perhaps sub-01?)" in sentence
+
+
+def test_a_patient_with_two_numbers_is_left_out_and_named(trial):
+    with (trial.root / "participants.tsv").open("a") as table:
+        table.write("sub-03\t99\t40\tF\nsub-04\t1.4\t40\tF\n")
+    (sentence,) = describe_joins(trial.config, NAMES)
+    assert "none for sub-03; left out: sub-03 has two numbers (1.4 and 99)" in sentence
+
+
+def test_a_dose_column_that_the_study_names_must_be_there(trial):
+    trial.statistics["dose_column"] = "cells"
+    with pytest.raises(ConfigError, match="no column 'cells'"):
+        check_questions(trial.config)
+
+
+@pytest.mark.parametrize("cell", ["89+", "52,5", ">60", "unknown"])
+def test_a_cell_that_is_no_number_makes_no_groups_of_a_covariate(trial, cell):
+    trial.statistics["covariates"] = ["age"]
+    rewrite(trial, lambda n, column, text: cell if column == "age" and n == 4 else text)
+    covariates = read_covariates(trial.config, NAMES)
+    assert list(covariates) == ["age"]
+    assert [who for who, age in zip(NAMES, covariates["age"], strict=True) if age is None] == ["sub-04"]
+    assert f"sub-04 ({cell!r})" in describe_joins(trial.config, NAMES)[1]
+    assert "without sub-04, who lack a covariate" in trial.analyze()[1]["note"]
+
+
+@pytest.mark.parametrize("make", [lambda n: f"{30 + n},5", lambda n: f"{n}" if n < 4 else f"{n}y"])
+def test_a_covariate_that_is_neither_numbers_nor_groups_is_refused(trial, make):
+    trial.statistics["covariates"] = ["age"]
+    rewrite(trial, lambda n, column, text: make(n) if column == "age" else text)
+    with pytest.raises(ConfigError, match=r"age is neither .*sub-\d\d"):
+        check_questions(trial.config)
+
+
+@pytest.mark.parametrize("unit", [1e-3, 1.0, 1e6, 1e12])
+def test_a_slope_keeps_its_digits_whatever_the_unit_of_the_dose(trial, unit):
+    rewrite(trial, lambda _, column, text: repr(float(text) * unit) if column == "dose" else text)
+    (row,) = trial.analyze()
+    header, cells = (line.split("\t") for line in format_table("dose_response", [row]).splitlines())
+    written = dict(zip(header, cells, strict=True))
+    assert float(written["slope"]) == pytest.approx(row["slope"], rel=1e-4)
+    assert float(written["slope_low"]) == pytest.approx(row["slope_low"], rel=1e-4)

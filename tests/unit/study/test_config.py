@@ -187,3 +187,17 @@ def test_a_template_that_is_not_there_and_a_wrong_option_are_named(content):
     content["fsl"] = {"bet_fraction": 1.5}
     with pytest.raises(ConfigError, match=r"fsl\.bet_fraction: 1\.5 is greater than"):
         load_config(content)
+
+
+@pytest.mark.parametrize(
+    ("text", "key", "lines"),
+    [
+        ("study:\n  bids_dir: a\n\nengines: {}\nstudy:\n  exclusions: e.tsv\n", "study", (1, 5)),
+        ("study:\n  bids_dir: a\n  bids_dir: b\n", r"study\.bids_dir", (2, 3)),
+        ("statistics:\n  columns:\n  - {table: a, column: b, table: c}\n", r"statistics\.columns\.table", (3, 3)),
+    ],
+)
+def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path, text, key, lines):
+    (tmp_path / "my.yaml").write_text(text)
+    with pytest.raises(ConfigError, match=rf"{key} stands twice, in line {lines[0]} and in line {lines[1]}"):
+        read_config(tmp_path / "my.yaml")

@@ -270,3 +270,213 @@ def test_a_patient_is_planned_without_looking_at_the_others(bids, content):
     (bids.root / "sub-02" / "ses-BL" / "anat" / "sub-02_ses-BL_T1w.nii.gz").unlink()
     assert lazy.t1w("01", "BL").endswith("sub-01_ses-BL_T1w.nii.gz")
     assert lazy.patient("sub-02").pairs[0].status == "missing", "nobody had looked at it before"
+
+
+@pytest.mark.parametrize(
+    ("baseline", "followup", "words"),
+    [
+        ("rec-DIS2D_", "rec-DIS3D_", "rec DIS2D, then DIS3D"),
+        ("", "rec-norm_", "rec none, then norm"),
+        ("acq-mprage_", "acq-spgr_", "acq mprage, then spgr"),
+        ("part-mag_", "", "part mag, then none"),
+    ],
+)
+def test_names_that_differ_between_the_visits_are_a_difference_of_protocol(bids, plan, baseline, followup, words):
+    bids.patient("01")
+    for visit, entity in (("BL", baseline), ("M24", followup)):
+        (bids.root / "sub-01" / f"ses-{visit}" / "anat" / f"sub-01_ses-{visit}_T1w.nii.gz").rename(
+            bids.scan("01", visit, f"sub-01_ses-{visit}_{entity}T1w.nii.gz")
+        )
+    (pair,) = plan().pairs
+    assert "name_differs" in codes(pair.protocol_flags)
+    assert words in pair.flags[0].message
+    assert pair.is_measured
+
+
+def test_scans_of_both_visits_that_match_by_name_are_chosen(bids, plan):
+    bids.dates("01", BL="2019-03-04", M24="2021-03-08")
+    for visit, names in (("BL", ("acq-a", "acq-b_rec-norm")), ("M24", ("acq-b_rec-norm", "acq-c"))):
+        for name in names:
+            bids.scan("01", visit, f"sub-01_ses-{visit}_{name}_T1w.nii.gz")
+    (pair,) = plan().pairs
+    assert pair.baseline.t1w.name == "sub-01_ses-BL_acq-b_rec-norm_T1w.nii.gz"
+    assert pair.followup.t1w.name == "sub-01_ses-M24_acq-b_rec-norm_T1w.nii.gz"
+    assert codes(pair.flags) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "has_agent"),
+    [
+        ("ce-none", False),
+        ("ce-pre", False),
+        ("ce-gad", True),
+        ("acq-post", True),
+        ("acq-pre", False),
+        ("acq-mpragegd", True),
+        ("acq-nongad", False),
+        ("acq-precontrast", False),
+        ("acq-postop", False),
+        ("acq-mprage", False),
+        ("rec-postgado", True),
+    ],
+)
+def test_contrast_agent_is_read_from_names(bids, plan, name, has_agent):
+    bids.patient("01")
+    for visit in ("BL", "M24"):
+        (bids.root / "sub-01" / f"ses-{visit}" / "anat" / f"sub-01_ses-{visit}_T1w.nii.gz").unlink()
+        bids.scan("01", visit, f"sub-01_ses-{visit}_{name}_T1w.nii.gz")
+    (pair,) = plan().pairs
+    assert ("contrast_agent" in codes(pair.baseline.flags)) is has_agent
+
+
+def test_a_scan_named_post_comes_after_one_named_pre(bids, plan):
+    for visit in ("BL", "M24"):
+        for name in ("acq-post", "acq-pre"):
+            bids.scan("01", visit, f"sub-01_ses-{visit}_{name}_T1w.nii.gz")
+    bids.dates("01", BL="2019-03-04", M24="2021-03-08")
+    (pair,) = plan().pairs
+    assert pair.baseline.t1w.name == "sub-01_ses-BL_acq-pre_T1w.nii.gz"
+
+
+def test_flair_scans_are_matched_and_compared_as_t1w_scans_are(bids, plan):
+    bids.patient("01")
+    for visit, names in (("BL", ("acq-2D", "acq-3D")), ("M24", ("acq-3D",))):
+        for name in names:
+            bids.scan("01", visit, f"sub-01_ses-{visit}_{name}_FLAIR.nii.gz")
+    (pair,) = plan().pairs
+    assert pair.baseline.flair.name == "sub-01_ses-BL_acq-3D_FLAIR.nii.gz"
+    assert codes(pair.baseline.flags) == ["several_flair"]
+    (bids.root / "sub-01/ses-BL/anat/sub-01_ses-BL_acq-3D_FLAIR.nii.gz").unlink()
+    (pair,) = plan().pairs
+    assert "flair_name_differs" in codes(pair.flags)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "label-lesion_mask",
+        "label-lesion_roi",
+        "T1w_label-lesion_roi",
+        "label-L_mask",
+        "lesion_mask",
+        "desc-lesions_mask",
+    ],
+)
+def test_every_spelling_of_a_lesion_mask_is_read(bids, content, plan, name):
+    bids.patient("01")
+    folder = bids.root / "derivatives" / "lesions" / "sub-01" / "ses-BL" / "anat"
+    folder.mkdir(parents=True)
+    (folder / f"sub-01_ses-BL_{name}.nii.gz").touch()
+    content["study"]["lesions"] = "derivatives/lesions"
+    assert plan().scans[0].lesion_mask is not None
+
+
+def test_a_folder_of_lesions_from_which_nothing_is_used_is_an_error(bids, content, plan):
+    bids.patient("01")
+    folder = bids.root / "derivatives" / "lesions" / "sub-01" / "ses-BL" / "anat"
+    folder.mkdir(parents=True)
+    content["study"]["lesions"] = "derivatives/lesions"
+    with pytest.raises(ConfigError, match="no image lies there"):
+        plan()
+    (folder / "sub-01_ses-BL_plaques.nii.gz").touch()
+    with pytest.raises(ConfigError, match="there lie sub-01/ses-BL/anat/sub-01_ses-BL_plaques"):
+        plan()
+    (folder / "sub-01_ses-M24_label-lesion_mask.nii.gz").touch()
+    with pytest.raises(ConfigError, match="nothing in"):
+        plan()
+
+
+def test_an_image_that_is_taken_for_no_lesion_mask_is_a_flag(bids, content, plan):
+    bids.patient("01")
+    for visit, name in (("BL", "plaques"), ("M24", "label-lesion_mask")):
+        folder = bids.root / "derivatives" / "lesions" / "sub-01" / f"ses-{visit}" / "anat"
+        folder.mkdir(parents=True)
+        (folder / f"sub-01_ses-{visit}_{name}.nii.gz").touch()
+    content["study"]["lesions"] = "derivatives/lesions"
+    made = plan()
+    assert codes(made.scans[0].flags) == ["lesion_mask_unused"]
+    assert made.notes() == [f"Lesion masks of {bids.root / 'derivatives/lesions'}: for 1 of 2 scans."]
+
+
+def test_a_table_of_dates_that_is_of_nobody_is_an_error(bids, content, plan, tmp_path):
+    bids.patient("01")
+    content["study"]["dates"] = str(tmp_path / "dates.tsv")
+    (tmp_path / "dates.tsv").write_text("participant_id\tvisit\tdate\n1\tBL\t2020-01-01\n")
+    with pytest.raises(ConfigError, match="it has sub-1 ses-BL"):
+        plan()
+
+
+def _unfetched(path):
+    path.unlink(missing_ok=True)
+    path.symlink_to("../.git/annex/objects/nowhere")
+
+
+def test_a_link_without_content_fails_its_row_alone(bids, content, plan):
+    for name in ("01", "02", "03", "04"):
+        bids.patient(name)
+        bids.scan(name, "BL", f"sub-{name}_ses-BL_FLAIR.nii.gz")
+        bids.scan(name, "M24", f"sub-{name}_ses-M24_FLAIR.nii.gz")
+    _unfetched(bids.root / "sub-01/ses-BL/anat/sub-01_ses-BL_T1w.nii.gz")
+    bids.scan("02", "BL", "sub-02_ses-BL_run-2_T1w.nii.gz")
+    _unfetched(bids.root / "sub-02/ses-BL/anat/sub-02_ses-BL_T1w.nii.gz")
+    _unfetched(bids.root / "sub-03/ses-M24/anat/sub-03_ses-M24_FLAIR.nii.gz")
+    masks = bids.root / "derivatives/lesions/sub-04/ses-BL/anat"
+    masks.mkdir(parents=True)
+    _unfetched(masks / "sub-04_ses-BL_label-lesion_mask.nii.gz")
+    content["study"]["lesions"] = "derivatives/lesions"
+    made = plan()
+    assert [pair.status for pair in made.pairs] == ["failed"] * 4
+    assert {pair.reason.code for pair in made.pairs} == {"link_without_content"}
+    assert all("datalad get" in pair.reason.message for pair in made.pairs)
+
+
+@pytest.mark.parametrize("make", [_unfetched, lambda path: path.write_text("/annex/objects/SHA256E-s3--a.tsv\n")])
+def test_tables_without_content_are_an_error_before_the_run(bids, plan, make):
+    bids.patient("01")
+    make(bids.root / "participants.tsv")
+    with pytest.raises(ScanTableError, match="datalad get"):
+        plan()
+
+
+@pytest.mark.parametrize(
+    ("there", "said"),
+    [
+        ("sub-01_ses-BL_T1W.nii.gz", "rename it to sub-01_ses-BL_T1w.nii.gz"),
+        ("sub-01_ses-BL_UNIT1.nii.gz", "rename it to sub-01_ses-BL_T1w.nii.gz"),
+        ("sub-01_ses-BL_T1w1.nii", "rename it to sub-01_ses-BL_T1w.nii."),
+        ("sub-01_ses-BL_T1w__dup-01.nii.gz", "There lies sub-01_ses-BL_T1w__dup-01.nii.gz"),
+        ("sub-01_ses-BL_T1w.mgz", "convert it to sub-01_ses-BL_T1w.nii.gz"),
+        ("sub-01_ses-BL_T1w.img", "convert it to sub-01_ses-BL_T1w.nii.gz"),
+        ("sub-02_ses-BL_T1w.nii.gz", "There lies sub-02_ses-BL_T1w.nii.gz"),
+    ],
+)
+def test_what_nearly_is_a_scan_is_named(bids, plan, there, said):
+    bids.patient("01")
+    (bids.root / "sub-01/ses-BL/anat/sub-01_ses-BL_T1w.nii.gz").unlink()
+    bids.scan("01", "BL", there)
+    (pair,) = plan().pairs
+    assert pair.status == "missing"
+    assert pair.reason.code == "no_t1w"
+    assert said in pair.reason.message
+
+
+@pytest.mark.parametrize("folder", ["BL", "ses_BL", "ses-bl", "sesBL"])
+def test_a_folder_that_nearly_is_a_visit_is_named(bids, plan, folder):
+    bids.patient("01")
+    (bids.root / "sub-01/ses-BL").rename(bids.root / "sub-01" / folder)
+    bids.patient("02")
+    reason = plan().pairs[0].reason
+    assert f"There is {folder}: rename it to ses-BL." in reason.message
+
+
+def test_folders_that_nearly_are_participants_are_said(bids, plan):
+    bids.patient("01")
+    (bids.root / "sub_02").mkdir()
+    assert plan().notes() == ["sub_02 is no participant's folder: rename it to sub-02."]
+
+
+def test_a_scan_of_another_name_in_a_visits_folder_is_a_flag(bids, plan):
+    bids.patient("01")
+    bids.scan("01", "BL", "sub-07_ses-BL_T1w.nii.gz")
+    (pair,) = plan().pairs
+    assert codes(pair.baseline.flags) == ["name_of_another"]

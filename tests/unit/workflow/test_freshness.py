@@ -1,10 +1,16 @@
+import os
+import shutil
 from pathlib import Path
 
 import pytest
 import yaml
 
 from graytrace.catalog import STEPS
+from graytrace.files import file_sha256
+from graytrace.findings import Reason
+from graytrace.records import Output, Record, record_path, remember_sources, write_record
 from graytrace.study.config import load_config
+from graytrace.study.plan import plan_study
 from graytrace.workflow import freshness
 
 DEFAULTS = yaml.safe_load((Path(__file__).resolve().parents[3] / "config.yaml").read_text())
@@ -39,3 +45,107 @@ def test_an_option_counts_for_the_engine_that_has_it():
     chosen = {"engines": {"skull_strip": "fsl"}}
     before, after = _codes(**chosen), _codes(**chosen, fsl={"bet_fraction": 0.4})
     assert {step for step in before if before[step] != after[step]} == {"skull_strip"}
+
+
+@pytest.fixture
+def study(tmp_path):
+    """A study of one scan with a FLAIR, and what its steps have read."""
+    anat = tmp_path / "bids" / "sub-01" / "ses-BL" / "anat"
+    anat.mkdir(parents=True)
+    files = {name: anat / f"sub-01_ses-BL_{name}.nii.gz" for name in ("T1w", "FLAIR")}
+    for name, path in files.items():
+        path.write_bytes(name.encode() * 100)
+    config = load_config(
+        {
+            **DEFAULTS,
+            "study": {**DEFAULTS["study"], "bids_dir": str(tmp_path / "bids"), "output_dir": str(tmp_path / "out")},
+        }
+    )
+    return config, files
+
+
+def _write(config, step, sources, **more):
+    path = record_path(config.output_dir, "sub-01", {"visit": "BL"}, step)
+    remember_sources(path, sources)
+    digests = {name: file_sha256(source) for name, source in sources.items()}
+    write_record(
+        path, Record(step, "sub-01", {"visit": "BL"}, provenance={"inputs": digests}, **{"status": "ok", **more})
+    )
+    return path
+
+
+def _replaced(config):
+    return [Path(path).stem for path in freshness.replaced_sources(plan_study(config))]
+
+
+def _replace(path, content):
+    """Another file of the same size and an older date, as by ``cp -p``."""
+    other = path.with_name("other")
+    other.write_bytes(content)
+    os.utime(other, (1, 1))
+    shutil.copy2(other, path)
+    other.unlink()
+
+
+def test_a_scan_replaced_by_an_older_file_is_done_anew(study):
+    config, files = study
+    _write(config, "inspect", {"t1w": files["T1w"]})
+    assert _replaced(config) == []
+    _replace(files["T1w"], b"t1W" * 100)
+    assert _replaced(config) == ["inspect"]
+
+
+def test_a_touched_record_of_a_replaced_scan_is_done_anew(study):
+    config, files = study
+    path = _write(config, "inspect", {"t1w": files["T1w"]})
+    _replace(files["T1w"], b"t1W" * 100)
+    path.touch()
+    assert _replaced(config) == ["inspect"]
+
+
+def test_a_replaced_flair_is_seen_and_a_touched_one_is_not(study):
+    config, files = study
+    _write(config, "inspect", {"t1w": files["T1w"]})
+    _write(config, "fill_lesions", {"flair": files["FLAIR"]})
+    files["FLAIR"].touch()
+    files["T1w"].touch()
+    assert _replaced(config) == []
+    _replace(files["FLAIR"], b"fLAIR" * 100)
+    assert _replaced(config) == ["fill_lesions"]
+
+
+def test_a_faulty_scan_put_right_is_done_anew(study):
+    config, files = study
+    _write(config, "inspect", {"t1w": files["T1w"]}, status="failed", reason=Reason("truncated", "Too short."))
+    _replace(files["T1w"], b"whole" * 60)
+    assert _replaced(config) == ["inspect"]
+
+
+def test_another_choice_of_file_is_done_anew(study):
+    config, files = study
+    _write(config, "inspect", {"t1w": files["T1w"]})
+    files["T1w"].rename(files["T1w"].with_name("sub-01_ses-BL_acq-b_T1w.nii.gz"))
+    files["T1w"].with_name("sub-01_ses-BL_acq-a_T1w.nii.gz").write_bytes(b"another")
+    assert _replaced(config) == ["inspect"]
+
+
+def test_tissue_of_an_image_with_lesions_filled_is_done_anew_without_its_mask(study):
+    config, files = study
+    _write(config, "inspect", {"t1w": files["T1w"]})
+    _write(config, "correct_bias", {}, outputs={"image": Output("a", "digest of the image")})
+    path = record_path(config.output_dir, "sub-01", {"visit": "BL"}, "segment_tissue")
+    record = Record(
+        "segment_tissue", "sub-01", {"visit": "BL"}, "ok", provenance={"inputs": {"image": "of the filled"}}
+    )
+    write_record(path, record)
+    files["FLAIR"].unlink()
+    assert _replaced(config) == ["segment_tissue"]
+
+
+def test_another_dose_makes_the_tables_anew_whatever_its_date(study, tmp_path):
+    config, _ = study
+    table = tmp_path / "bids" / "participants.tsv"
+    table.write_text("participant_id\tdose\nsub-01\t1\n")
+    before = freshness.study_digest(config, plan_study(config), _codes())
+    _replace(table, b"participant_id\tdose\nsub-01\t2\n")
+    assert freshness.study_digest(config, plan_study(config), _codes()) != before

@@ -50,6 +50,6 @@ class SegmentTissue(EngineInterface):
         return {
             "tissue_means": {name: float(value) for name, value in tissue.means.items()},
             "gray_islands_ml": tissue_volume_ml(np.where(islands, tissue.gm, 0), scan.voxel_to_ras),
-            "noise_percent": float(100 * tissue.noise_sd / tissue.means["white_matter"]),
-            "gm_wm_contrast_to_noise": float(contrast / tissue.noise_sd),
+            "mixture_noise_percent": float(100 * tissue.noise_sd / tissue.means["white_matter"]),
+            "mixture_contrast_to_noise": float(contrast / tissue.noise_sd),
         }

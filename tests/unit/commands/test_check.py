@@ -1,0 +1,37 @@
+import nibabel as nib
+import numpy as np
+
+from graytrace.cli import main
+
+
+def _study(root):
+    """Two patients: a copy of the baseline at the follow-up, a damaged file; a third without a follow-up."""
+    grid = np.indices((24, 24, 24)) - 11.5
+    ball = np.where((grid**2).sum(0) < 90, 700, 20) + np.random.default_rng(1).normal(0, 9, (24, 24, 24))
+    for number, (who, visit) in enumerate([("01", "BL"), ("01", "M24"), ("02", "BL"), ("02", "M24"), ("03", "BL")]):
+        anat = root / f"sub-{who}" / f"ses-{visit}" / "anat"
+        anat.mkdir(parents=True)
+        data = ball if who == "01" else ball + np.random.default_rng(number).normal(0, 20, ball.shape)
+        path = anat / f"sub-{who}_ses-{visit}_T1w.nii.gz"
+        nib.save(nib.Nifti1Image(data.astype(np.float32), np.diag([5.0, 5, 5, 1])), path)
+        table = "session_id\tacq_time\nses-BL\t2019-01-01\nses-M24\t2021-01-01\n"
+        (root / f"sub-{who}" / f"sub-{who}_sessions.tsv").write_text(table)
+    content = bytearray(path.parents[3].joinpath("sub-02/ses-BL/anat/sub-02_ses-BL_T1w.nii.gz").read_bytes())
+    content[len(content) // 2] ^= 1
+    (root / "sub-02/ses-BL/anat/sub-02_ses-BL_T1w.nii.gz").write_bytes(content)
+    return root
+
+
+def test_what_is_missing_is_told_before_anything_is_measured(tmp_path, capsys):
+    assert main(["check", str(_study(tmp_path / "bids"))]) == 0
+    said = capsys.readouterr().out
+    assert "sub-03\tM24\tno_session\tThere is no ses-M24." in said
+    assert "same_scan" not in said
+    assert "3 patients planned" in said
+
+
+def test_a_deep_look_finds_damage_and_the_same_scan_twice(tmp_path, capsys):
+    assert main(["check", "--deep", str(_study(tmp_path / "bids"))]) == 0
+    said = capsys.readouterr().out
+    assert "sub-01\tBL\tsame_scan\tIt has the voxels of sub-01 ses-M24" in said
+    assert any(f"sub-02\tBL\t{code}" in said for code in ("damaged", "truncated"))
