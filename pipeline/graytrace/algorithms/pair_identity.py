@@ -21,9 +21,7 @@ _DETAIL_MM = 3.0
 _GRID_MM = 2.0
 _COARSE_MM = 8.0
 _CUBE_MM = 200.0
-_SHELL_MM = (2.0, 16.0)
 _ENOUGH_VOXELS = 500
-STRIPPED_PERCENT = 15.0  # whole heads have 60 to 90, skull-stripped ones 0 to 3
 DOUBTFUL_SIMILARITY = 0.95  # pairs of one head have more
 _AXES = ("right", "left"), ("front", "back"), ("top", "bottom")
 
@@ -158,51 +156,3 @@ def _halve(visit: Visit) -> Visit:
     affine[:3, 3] += affine[:3, :3] @ np.full(3, 0.5)
     affine[:3, :3] *= 2
     return Visit(mean(visit.image), affine, mean(visit.intracranial_mask) > 0.5)
-
-
-def measure_stretch_percent(view: MidwayView) -> float | None:
-    """By how much one axis of the follow-up's head is stretched against another, percent. 0: the same shape.
-
-    A least-squares fit of three scales, three shears, three turns and a shift to the difference of skull and scalp, 2
-    to 16 mm outside the intracranial space. The largest scale minus the smallest: a wrong slice distance in a header
-    shows here, while the scanner's common drift does not.
-    """
-    outside_mm = ndimage.distance_transform_edt(~view.intracranial, sampling=_GRID_MM)
-    shell = (outside_mm > _SHELL_MM[0]) & (outside_mm < _SHELL_MM[1]) & view.seen
-    if np.count_nonzero(shell) < _ENOUGH_VOXELS:
-        return None
-    scales = [float(np.mean(image[shell])) for image in (view.baseline, view.followup)]
-    if min(scales) <= 0:
-        return None
-    first, second = view.baseline / scales[0], view.followup / scales[1]
-    slopes = np.stack([np.asarray(slope)[shell] for slope in np.gradient((first + second) / 2, _GRID_MM)])
-    places = np.argwhere(shell).T * _GRID_MM
-    places = places - places.mean(1, keepdims=True)
-    rows = np.concatenate(
-        [(slopes[:, None] * places[None]).reshape(9, -1), slopes, np.asarray(first + second)[shell][None] / 2]
-    )
-    residual = np.asarray(second - first)[shell]
-    weight = np.ones_like(residual)
-    solution = np.zeros(len(rows))
-    for _ in range(5):
-        solution = np.linalg.lstsq((rows * weight).T, residual * weight, rcond=None)[0]
-        left = np.abs(residual - solution @ rows)
-        weight = 1 / np.sqrt(1 + (left / (2 * np.median(left) + 1e-9)) ** 2)
-    matrix = np.asarray(solution).reshape(-1)[:9].reshape(3, 3)
-    stretch = np.linalg.eigvalsh((matrix + matrix.T) / 2)
-    return 100 * float(np.ptp(stretch))
-
-
-def estimate_doubt_points(
-    *, head_outside_percent: tuple[float | None, float | None], scale_percent: float, stretch_percent: float | None
-) -> float:
-    """What the change may be wrong by because the shape of the head is not well known, percentage points (one SD).
-
-    Without a skull at both visits the scale between them rests on the brain's own edge: 0.1 % of length, as scanners
-    drift, are 0.3 % of volume, and all of the scale that was found may be loss of tissue. A third of a stretch beyond
-    0.3 %, which is what noise makes, is taken for change of volume.
-    """
-    known = [percent for percent in head_outside_percent if percent is not None]
-    stripped = 0.3 + 3 * abs(scale_percent) if known and max(known) < STRIPPED_PERCENT else 0.0
-    stretched = max((stretch_percent or 0.0) - 0.3, 0.0) / 3
-    return float(np.hypot(stripped, stretched))

@@ -1,7 +1,7 @@
 """How far a measured change can be trusted: its error as a budget of independent parts, and an interval.
 
-Each part is taken from the pair itself; how much of it turns into error was calibrated on simulated pairs with the
-faults of real scanners (docs/validation.md), on heads that the tissue network had been trained on or not.
+Each part is taken from the pair itself; how much of it turns into error was calibrated on twelve simulated pairs with
+the faults of real scanners, on heads that the tissue network never saw (docs/validation.md).
 """
 
 from __future__ import annotations
@@ -13,9 +13,9 @@ import numpy as np
 POINTS_PER_PERCENT_LENGTH = 3.0  # a volume grows with the cube of a length
 _UNKNOWN_SCALE_PERCENT = 0.12  # standard deviation of scanners' drift, where no skull tells it
 _LEAST_SCALE_PERCENT = 0.01
-_SHARPNESS_SHARE = 0.5
-_MODEL_SHARE_PER_MM = 0.06
-_GAP_SHARE = 0.25
+_SHARPNESS_SHARE = 0.6
+_MODEL_SHARE_PER_MM = 0.08
+_GAP_SHARE = 0.4
 _TEXTURE_POINTS = 0.06
 _COVERAGE_FACTOR = 1.96
 
@@ -76,7 +76,7 @@ def budget_error(
     ...     for scale in (0.005, None)
     ... )
     >>> round(sure, 2), round(unsure, 2)
-    (0.09, 0.37)
+    (0.11, 0.37)
     """
     scale = _UNKNOWN_SCALE_PERCENT if scale_se_percent is None else max(scale_se_percent, _LEAST_SCALE_PERCENT)
     thickness = max(longest_voxel_mm, 1.0)

@@ -218,9 +218,6 @@ def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured,
         "tool_versions": _versions(*scans, change),
         **_from_measures("atrophy", pair=change.measures, baseline=baseline, followup=followup),
     }
-    error, doubt = change.measures.get("gm_change_se_points"), change.measures.get("doubt_points")
-    if error is not None and doubt:
-        row["gm_change_se_points"] = math.hypot(error, doubt)
     before, after = baseline.get("gm_volume_ml"), followup.get("gm_volume_ml")
     if before and after and before > _LEAST_ML:
         row["gm_difference_percent"] = 100 * (after / before - 1)

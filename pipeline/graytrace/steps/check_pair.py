@@ -88,16 +88,7 @@ def _identify(upstream: Upstream, job: Job, view: quality.MidwayView) -> dict[st
     """Whether both scans show the same head, the same way round."""
     alignment = upstream["align_visits"].measures
     outside = [upstream[f"{visit}_check_scan"].measures.get("head_outside_percent") for visit in VISITS]
-    stretch = pair_identity.measure_stretch_percent(view)
-    measures: dict[str, Any] = {
-        "detail_similarity": pair_identity.measure_detail_similarity(view),
-        "stretch_percent": stretch,
-        "doubt_points": pair_identity.estimate_doubt_points(
-            head_outside_percent=(outside[0], outside[1]),
-            scale_percent=alignment["scale_percent"],
-            stretch_percent=stretch,
-        ),
-    }
+    measures: dict[str, Any] = {"detail_similarity": pair_identity.measure_detail_similarity(view)}
     if outside[0] is not None and outside[1] is not None:
         measures["head_outside_difference_percent"] = abs(outside[1] - outside[0])
     if alignment["alignment_similarity"] < pair_identity.DOUBTFUL_SIMILARITY:

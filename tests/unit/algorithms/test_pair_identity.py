@@ -97,25 +97,3 @@ def test_a_t1w_scan_is_dark_at_the_rim_and_an_inverted_one_is_not(orientation):
     one = visit(orientation=orientation)
     assert quality.measure_rim_ratio(one.image, one.intracranial_mask, SIZES) < RIM_OF_THE_TOY
     assert quality.measure_rim_ratio(1.3 - one.image, one.intracranial_mask, SIZES) > 1
-
-
-def test_one_stretched_axis_is_measured_and_a_common_scale_is_not():
-    assert pair_identity.measure_stretch_percent(view(visit(), visit(seed=2))) < 0.4
-    stretched = pair_identity.measure_stretch_percent(view(visit(), visit(seed=2, stretch=1.02)))
-    assert stretched == pytest.approx(2, abs=STRETCH_TOLERANCE_PERCENT)
-
-
-@pytest.mark.parametrize(
-    ("outside", "scale", "stretch", "points"),
-    [
-        ((80.0, 70.0), 0.1, 0.1, 0.0),
-        ((1.0, 2.0), 0.1, 0.1, 0.6),
-        ((80.0, 80.0), 0.0, 1.2, 0.3),
-        ((None, None), 0, None, 0),
-    ],
-)
-def test_doubt_in_points(outside, scale, stretch, points):
-    found = pair_identity.estimate_doubt_points(
-        head_outside_percent=outside, scale_percent=scale, stretch_percent=stretch
-    )
-    assert found == pytest.approx(points)

@@ -359,12 +359,6 @@ def test_a_short_interval_gives_no_rate_and_says_so(study):
     assert "interval_short" in row["flags"]
 
 
-def test_doubt_is_part_of_the_standard_error(wrong, study):
-    study.record("sub-01", "measure_change", PAIR, measures={"gm_change_percent": -1.5, "gm_change_se_points": 0.3})
-    (row,) = wrong(doubt_points=0.4).atrophy
-    assert row["gm_change_se_points"] == pytest.approx(0.5)
-
-
 def test_a_metric_comes_from_the_step_that_the_schema_names_and_from_no_other(study):
     study.tree.patient("01")
     study.finish("sub-01")

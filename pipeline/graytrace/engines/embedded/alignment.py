@@ -45,5 +45,6 @@ class AlignVisits(EngineInterface):
             "shell_similarity": float(alignment.shell_correlation),
             "scale_se_percent": 100 * alignment.scale_se,
             "axis_scales_percent": [100 * (scale - 1) for scale in alignment.axis_scales],
+            "stretch_percent": 100 * (max(alignment.axis_scales) - min(alignment.axis_scales)),
             "has_skull": alignment.has_skull,
         }
