@@ -114,7 +114,7 @@ class _Level:
     def coordinates(self, centre: NDArray[Any]) -> list[NDArray[Any]]:
         """Coordinates x, y, z about `centre`, mm, that broadcast to the grid."""
         axes = [self.grid_to_ras[i, 3] + self.grid_to_ras[i, i] * np.arange(n) for i, n in enumerate(self.shape)]
-        return np.meshgrid(*(a - c for a, c in zip(axes, centre, strict=True)), indexing="ij", sparse=True)
+        return list(np.meshgrid(*(a - c for a, c in zip(axes, centre, strict=True)), indexing="ij", sparse=True))
 
     def gradient(self, image: NDArray[Any]) -> list[NDArray[Any]]:
         """Slopes of an image on the grid, per mm."""
