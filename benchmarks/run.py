@@ -2,7 +2,8 @@
 
     python benchmarks/run.py [--benchmark DIR] [--spec dev.tsv] [--seed 1] [--work DIR] [--cores 2]
 
-DIR holds `cohort.py` (makes the cohort), `score.py` (scores a run) and `labels/`; GRAYTRACE_BENCHMARK names another.
+DIR holds `cohort.py` and `realistic.py` (make a cohort, by the columns of the spec), `score.py` (scores a run) and
+`labels/`; GRAYTRACE_BENCHMARK names another.
 Writes benchmarks/results/SPEC-seedN.tsv, one row a patient with errors, seconds and peak memory and the commit, and
 renews the table between the marks of that cohort in docs/validation.md, and the plot of all cohorts' errors.
 """
@@ -22,6 +23,21 @@ from plots import draw_errors, read_results
 
 ROOT = Path(__file__).resolve().parent.parent
 CONDITIONS = ("noise", "bias", "slice_mm", "drift", "lesions")
+# a spec with these is for `realistic.py`, which puts real scanners' faults in
+FAULTS = (
+    "acq",
+    "noise",
+    "scalp",
+    "neck",
+    "drift",
+    "distort",
+    "zshift",
+    "contrast",
+    "regional",
+    "blur",
+    "motion",
+    "swap",
+)
 COLUMNS = {
     "true_change": "true GM change (%)",
     "change_error": "GM change error (points)",
@@ -49,11 +65,18 @@ def commit() -> str:
     return described.stdout.strip()
 
 
-def make_cohort(benchmark: Path, spec: Path, seed: int, cohort: Path) -> None:
+def is_realistic(spec: Path) -> bool:
+    """Whether a spec has the columns of real scanners' faults."""
+    with spec.open() as lines:
+        return set(FAULTS[:4]) <= set(lines.readline().split())
+
+
+def make_cohort(benchmark: Path, labels: Path, spec: Path, seed: int, cohort: Path) -> None:
     """Render the cohort unless a finished one is there."""
     if (cohort.with_name(cohort.name + "-truth") / "truth.tsv").exists():
         return
-    command = [sys.executable, benchmark / "cohort.py", cohort, "--labels", benchmark / "labels", "--spec", spec]
+    maker = benchmark / ("realistic.py" if is_realistic(spec) else "cohort.py")
+    command = [sys.executable, maker, cohort, "--labels", labels, "--spec", spec]
     subprocess.run([str(c) for c in (*command, "--seed", seed, "--jobs", 2)], check=True)
 
 
@@ -138,6 +161,7 @@ def main() -> None:
     default = Path(os.environ.get("GRAYTRACE_BENCHMARK", ROOT.parent / "shared" / "benchmark"))
     parser.add_argument("--benchmark", type=Path, default=default)
     parser.add_argument("--spec", default="dev.tsv", help="a file of the benchmark folder or a path")
+    parser.add_argument("--labels", default="labels", help="folder of label maps in the benchmark folder")
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work")
     parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
@@ -149,25 +173,29 @@ def main() -> None:
     measured_at = commit()  # now: the files that are renewed below will differ from it
     args.work.mkdir(parents=True, exist_ok=True)
     cohort, results = (args.work / name).resolve(), (args.work / f"{name}-results").resolve()
-    make_cohort(args.benchmark, spec, args.seed, cohort)
+    make_cohort(args.benchmark, args.benchmark / args.labels, spec, args.seed, cohort)
     run_workflow(cohort, results, args.cores)
     rows = score(args.benchmark, cohort, results)
     with spec.open() as lines:
         conditions = {row["participant_id"]: row for row in csv.DictReader(lines, delimiter="\t")}
-    kept = ROOT / "benchmarks" / "results" / f"{name}.tsv"
-    kept.parent.mkdir(exist_ok=True)
+    realistic = is_realistic(spec)
+    kept = ROOT / "benchmarks" / "results" / ("realistic" if realistic else "") / f"{name}.tsv"
+    kept.parent.mkdir(parents=True, exist_ok=True)
+    columns = FAULTS if realistic else CONDITIONS
     with kept.open("w") as lines:
         writer = csv.DictWriter(
-            lines, ["participant_id", *CONDITIONS, *COLUMNS, "commit"], delimiter="\t", extrasaction="ignore"
+            lines, ["participant_id", *columns, *COLUMNS, "commit"], delimiter="\t", extrasaction="ignore"
         )
         writer.writeheader()
         for row in rows:
             condition = conditions[str(row["participant_id"])]
-            writer.writerow({**{name: condition[name] for name in CONDITIONS}, **row, "commit": measured_at})
+            known = {column: condition.get(column, "n/a") for column in columns}
+            writer.writerow({**known, **row, "commit": measured_at})
     command = f"python benchmarks/run.py --spec {spec.name} --seed {args.seed}"
     text = f"Commit `{measured_at}`, `{command}`:\n\n{table(rows)}"
     renew_document(ROOT / "docs" / "validation.md", name, text)
-    draw_errors(read_results(kept.parent), ROOT / "docs" / "images" / "benchmark-errors.svg")
+    if not realistic:
+        draw_errors(read_results(kept.parent), ROOT / "docs" / "images" / "benchmark-errors.svg")
     print(table(rows))
 
 

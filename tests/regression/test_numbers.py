@@ -37,7 +37,7 @@ def test_intensities_and_noise_are_the_same(numbers):
     now, frozen = numbers
     means = frozen["segmentation"]["tissue_means"]
     assert now["segmentation"]["tissue_means"] == pytest.approx(means, rel=SAME_FRACTION)
-    for name in ("noise_percent", "gm_wm_contrast_to_noise", "bias_range_percent"):
+    for name in ("mixture_noise_percent", "mixture_contrast_to_noise", "bias_range_percent"):
         assert now["segmentation"][name] == pytest.approx(frozen["segmentation"][name], rel=SAME_FRACTION), name
 
 
