@@ -29,8 +29,8 @@ mv "$work/out" "$work/of-clone"
 "$work/venv/bin/graytrace" run "$work/bids" "$work/out" participant --cores 2 > "$work/wheel.log" 2>&1 ||
   { tail -n 60 "$work/wheel.log" && false; }
 [ -z "$(ls -A "$work/elsewhere")" ] || { echo "Wheel test failed: something was written where it was called." && false; }
-diff --recursive --exclude=logs --exclude=benchmarks --exclude=.snakemake "$work/of-clone" "$work/out"
-files=$(find "$work/out" -type f -not -path '*/logs/*' -not -path '*/benchmarks/*' -not -path '*/.snakemake/*' | wc -l)
+diff --recursive --exclude=logs --exclude=benchmarks --exclude=.snakemake --exclude='*.sources' "$work/of-clone" "$work/out"
+files=$(find "$work/out" -type f -not -path '*/logs/*' -not -path '*/benchmarks/*' -not -path '*/.snakemake/*' -not -name '*.sources' | wc -l)
 
 for wrong in "$work/none $work/out participant" "$work/bids $work/bids participant" \
   "$work/bids $work/out participant --config $work/none.yaml"; do
