@@ -101,6 +101,13 @@ def _lower(text: str) -> str:
     return text[:1].lower() + text[1:]
 
 
+def _count_measured(rows: Sequence[Row], values: Sequence[float]) -> str:
+    """How many of a follow-up's patients were measured, and for how many of them the outcome could be computed."""
+    measured = sum(row["status"] in {"ok", "flagged"} for row in rows)
+    asked = "" if measured == len(values) else f" ({len(values)} with the outcome that is asked)"
+    return f"{measured} of {len(rows)} planned patients{asked}"
+
+
 def write_changes(study: Study) -> list[str]:
     """How much changed on average, a sentence for each follow-up."""
     unit = "% per year" if study.outcome.endswith("per_year") else "%"
@@ -109,7 +116,7 @@ def write_changes(study: Study) -> list[str]:
         where = f"from {rows[0]['visit_baseline']} to {followup}"
         values = _values(study, rows)
         if len(values) < 2:
-            sentences.append(f"The change {where} was measured in {len(values)} of {len(rows)} planned patients.")
+            sentences.append(f"The change {where} was measured in {_count_measured(rows, values)}.")
             continue
         mean = mean_interval(np.array(values))
         sentences.append(
@@ -127,7 +134,7 @@ def write_certainty(study: Study) -> list[str]:
     for followup, rows in _by_followup(study).items():
         values = _values(study, rows)
         at = f" at {followup}" if study.has_several_followups else ""
-        sentence = f"{len(values)} of {len(rows)} planned patients were measured{at}."
+        sentence = f"{_count_measured(rows, values)} were measured{at}."
         halves = [half for row in rows if (half := half_interval(row, study.outcome)) is not None]
         if halves and len(values) > 1:
             sentence += (

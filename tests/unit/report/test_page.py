@@ -267,3 +267,10 @@ def test_methods_tell_the_error_and_options_of_what_ran_and_no_analysis_that_did
     assert "A second analysis held age fixed" in done
     assert "A second analysis" not in failed
     assert "with age held fixed was planned; the patients were too few" in failed
+
+
+def test_who_was_measured_without_a_rate_is_counted_as_measured():
+    study = make_study(5, status="flagged", gm_change_percent_per_year="n/a", error="0.1")
+    assert write_certainty(study)[0].startswith(
+        "5 of 5 planned patients (4 with the outcome that is asked) were measured."
+    )
