@@ -16,7 +16,7 @@ _LEAST_SCALE_PERCENT = 0.01
 _SHARPNESS_SHARE = 0.6
 _MODEL_SHARE_PER_MM = 0.08
 _GAP_SHARE = 0.4
-_TEXTURE_POINTS = 0.06
+_TEXTURE_POINTS_PER_MM = 0.06
 _COVERAGE_FACTOR = 1.96
 
 
@@ -26,7 +26,8 @@ class ErrorBudget:
 
     `noise` of both scans; `geometry` that the skull leaves open; `sharpness`, a share of what its correction did;
     `model`, loss that registration and boundary shift see only in part; `agreement`, a share of the gap to the plain
-    difference of the two segmentations; `texture`, what signal varies by itself.
+    difference of the two segmentations; `texture`, what signal
+    varies by itself, more where slices are thick.
     """
 
     noise: float
@@ -86,7 +87,7 @@ def budget_error(
         sharpness=_SHARPNESS_SHARE * abs(sharpness_effect_points),
         model=_MODEL_SHARE_PER_MM * thickness * abs(change_percent),
         agreement=_GAP_SHARE * abs(change_percent - difference_percent),
-        texture=_TEXTURE_POINTS,
+        texture=_TEXTURE_POINTS_PER_MM * thickness,
     )
 
 
