@@ -15,7 +15,9 @@ from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
 from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.resampling import resample
+from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.skull import AXIS_SCALES, BONE_MM, SkullFit, fit_skull, shows_skull
 
 _LEVELS_MM = (8.0, 4.0, 2.0)
@@ -142,7 +144,7 @@ def _refine(level: _Level, parameters: NDArray[Any], centre: NDArray[Any], itera
             return parameters
         rows = _design(level, level.gradient((baseline + followup) / 2), centre, _RIGID)[:, inside]
         residual = (followup - baseline).ravel()[inside]
-        spread = 1.4826 * np.median(np.abs(residual)) + 1e-6
+        spread = SD_OF_MAD * np.median(np.abs(residual)) + 1e-6
         robust = weight[inside] / (1 + (residual / (2 * spread)) ** 2)
         hessian = (rows * robust) @ rows.T
         step = -np.linalg.solve(hessian + 1e-9 * np.trace(hessian) * np.eye(len(hessian)), (rows * robust) @ residual)
@@ -174,7 +176,7 @@ class _Pair:
 
     def __init__(self, baseline: Visit, followup: Visit) -> None:
         self.visits = (baseline, followup)
-        self.voxel_mm = [np.linalg.norm(v.voxel_to_ras[:3, :3], axis=0) for v in self.visits]
+        self.voxel_mm = [voxel_sizes_mm(v.voxel_to_ras) for v in self.visits]
         self.images, self.plain = [], []
         self.brains, self.shells, self.bones, self.surroundings = [], [], [], []
         for visit, voxel_mm in zip(self.visits, self.voxel_mm, strict=True):

@@ -17,7 +17,7 @@ _SHARPNESS_SHARE = 0.6
 _MODEL_SHARE_PER_MM = 0.08
 _GAP_SHARE = 0.4
 _TEXTURE_POINTS_PER_MM = 0.06
-_COVERAGE_FACTOR = 1.96
+HALF_INTERVAL_SES = 1.96  # half of a 95 % interval, in standard errors
 
 
 @dataclass(frozen=True)
@@ -93,5 +93,5 @@ def budget_error(
 
 def interval(change_percent: float, se_points: float) -> tuple[float, float]:
     """95 % interval of a change, percent of baseline: the calibrated multiple of its standard error on either side."""
-    half = _COVERAGE_FACTOR * se_points
+    half = HALF_INTERVAL_SES * se_points
     return change_percent - half, change_percent + half

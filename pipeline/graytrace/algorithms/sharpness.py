@@ -13,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.algorithms.robust import SD_OF_MAD
+
 _PURE = 0.95
 _NO_CSF = 0.03  # mean share around a voxel: borders with CSF move with atrophy and say nothing of sharpness
 _FEWEST_VOXELS = 2000
 _ROUNDS = 4
 _OUTLIER_SDS = 3.0
-_SD_OF_MAD = 1.4826
 _LARGEST_TAP = 0.2  # of a three-point kernel, whose transform stays positive below 0.25
 
 
@@ -79,7 +81,7 @@ def estimate_sharpness_difference(
         for image in (mean, model)
     )
     difference = (followup - baseline)[border].astype(np.float64)
-    spread = _SD_OF_MAD * float(np.median(np.abs(difference))) + 1e-6
+    spread = SD_OF_MAD * float(np.median(np.abs(difference))) + 1e-6
     weight = np.ones_like(difference)
     for _ in range(_ROUNDS):
         weighted = instruments * weight
@@ -132,7 +134,7 @@ def match_sharpness(
     """
     matched = []
     for image, affine, wanted in zip((baseline, followup), voxel_to_midway, (variance_mm2, -variance_mm2), strict=True):
-        sizes = np.linalg.norm(affine[:3, :3], axis=0)
+        sizes = voxel_sizes_mm(affine)
         along = (affine[:3, :3] / sizes) ** 2  # share of each midway axis in each voxel axis
         matched.append(blur(image, np.maximum(wanted, 0) @ along / sizes**2))
     return matched[0], matched[1]

@@ -8,13 +8,13 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from graytrace.algorithms.precision import HALF_INTERVAL_SES
 from graytrace.results.limits import Metric, list_metrics
 from graytrace.study.protocol import DIFFERENCES, NAME_DIFFERENCES, NOT_ALIKE
 from graytrace.tables import MISSING, format_number, show_plain
 
 Row = Mapping[str, str]
 STATUSES = ("failed", "flagged", "missing", "excluded", "ok")
-HALF_INTERVAL_SES = 1.96
 _PROTOCOL_FLAGS = {code for code, _ in DIFFERENCES} | {*NAME_DIFFERENCES, "voxel_sizes_differ"}
 _MINUS = "\N{MINUS SIGN}"
 _NUMBERS = (
