@@ -37,7 +37,7 @@ def ends(pid):
         try:
             if Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] == "Z":
                 return True
-        except FileNotFoundError:
+        except (FileNotFoundError, ProcessLookupError):  # gone before the file was opened, or before it was read
             return True
         time.sleep(0.05)
     return False
