@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
-from graytrace.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
+from graytrace.algorithms.deformation import Halves, jacobian_determinant, sample_spline, spline_coefficients
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.intensity import (
     Contrast,
@@ -51,6 +51,7 @@ _SHADING_ROUNDS = 2  # one leaves a third of it
 _INNER_CORTEX_MM = 1.6  # from white matter: sulci, which open as cortex is lost, lie further out
 _OUTLIER_SDS = 3.5
 _GRADIENT_FLOOR_SDS = 0.5
+_BEYOND_VOXELS = 3  # slopes at the edge of the data need neighbors, and flows carry up to a voxel or two
 _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
 
 
@@ -118,23 +119,28 @@ class _Scene:
     gains: tuple[NDArray[Any], NDArray[Any]]
     seen: NDArray[Any]
     weight: NDArray[Any]
+    where: NDArray[Any]  # where the data count, and a little beyond: elsewhere nothing is computed
     noise_sd: float
     spacing: float
     contrast: Contrast | None = None  # as found after gains; None: both visits have the same
 
-    def common(self, name: str, velocity: NDArray[Any]) -> NDArray[Any]:
+    def halves(self, velocity: NDArray[Any]) -> Halves:
+        """The flow of a velocity from midway space to both visits."""
+        return Halves.of(velocity, self.where)
+
+    def common(self, name: str, halves: Halves) -> NDArray[Any]:
         """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
-        warps = (exponential(-velocity / 2), exponential(velocity / 2))
+        warps = (halves.to_baseline, halves.to_followup)
         pulled = [
-            np.clip(sample_spline(c, m, u), 0, 1)  # a spline overshoots
+            np.clip(sample_spline(c, m, u, self.where), 0, 1)  # a spline overshoots
             for c, m, u in zip(self.fractions[name], self.to_voxel, warps, strict=True)
         ]
         return np.asarray((pulled[0] + pulled[1]) / 2 * self.seen)
 
-    def registered(self, velocity: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def registered(self, halves: Halves) -> tuple[NDArray[Any], NDArray[Any]]:
         """Both visits, each warped by its half of the flow."""
-        baseline = sample_spline(self.coefficients[0], self.to_voxel[0], exponential(-velocity / 2))
-        followup = sample_spline(self.coefficients[1], self.to_voxel[1], exponential(velocity / 2))
+        baseline = sample_spline(self.coefficients[0], self.to_voxel[0], halves.to_baseline, self.where)
+        followup = sample_spline(self.coefficients[1], self.to_voxel[1], halves.to_followup, self.where)
         baseline, followup = baseline * self.gains[0], followup * self.gains[1]
         if self.contrast is None:
             return baseline, followup
@@ -179,11 +185,11 @@ def _seen(visit: VisitTissue, to_voxel: NDArray[Any], shape: tuple[int, int, int
     return resample(seen, to_voxel, shape) > 0.99
 
 
-def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray[Any]:
-    """Stationary velocity (3, X, Y, Z), voxels, from baseline to follow-up, improved by Gauss-Newton steps."""
-    velocity = velocity.copy()
+def _register(scene: _Scene, halves: Halves, iterations: int) -> Halves:
+    """Flow from baseline to follow-up, improved by Gauss-Newton steps."""
     for _ in range(iterations):
-        baseline, followup = scene.registered(velocity)
+        velocity = halves.velocity
+        baseline, followup = scene.registered(halves)
         residual = followup - baseline
         g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
         weight = scene.robust(residual) / scene.noise_sd**2
@@ -193,57 +199,55 @@ def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray
         # minus the gradient of the energy: data, and the membrane's pull on what is there already
         laplacian = np.stack([ndimage.laplace(component, mode="nearest") for component in velocity])
         b = (-(weight * residual) * g + _MEMBRANE_WEIGHT * laplacian).astype(np.float32)
-        velocity += solve_membrane(h, b, _MEMBRANE_WEIGHT)
-    return velocity
+        halves = scene.halves(velocity + solve_membrane(h, b, _MEMBRANE_WEIGHT))
+    return halves
 
 
 def _even_contrast(
     scene: _Scene,
     plain: list[NDArray[Any]],
     inside: NDArray[Any],
-    velocity: NDArray[Any],
-) -> tuple[_Scene, NDArray[Any]]:
-    """Scene and velocity with the contrast of both visits alike, where it differs by more than real change explains.
+    halves: Halves,
+) -> tuple[_Scene, Halves]:
+    """Scene and flow with the contrast of both visits alike, where it differs by more than real change explains.
 
     A field of all tissues takes some of the difference for shading, since cortex lies outside and white matter inside:
     here the field is that of white matter alone.  Registration takes some of it for shifts: so both in turn.
     """
     even = scene
     for _ in range(_CONTRAST_ROUNDS):
-        gm, wm = (even.common(name, velocity) * inside for name in ("gm", "wm"))
+        gm, wm = (even.common(name, halves) * inside for name in ("gm", "wm"))
         if even is scene:
             white = match_visits(plain[0], plain[1], wm > _PURE, scene.spacing)
             even = replace(scene, gains=(white.baseline_gain, white.followup_gain))
         contrast = compare_contrast(
-            *replace(even, contrast=None).registered(velocity), (np.where(inside, 1 - gm - wm, 0), gm, wm)
+            *replace(even, contrast=None).registered(halves), (np.where(inside, 1 - gm - wm, 0), gm, wm)
         )
         if contrast is None or not contrast.differs:
-            return scene, velocity
+            return scene, halves
         even = replace(even, contrast=contrast)
-        velocity = _register(even, velocity, _ITERATIONS)
-    return even, velocity
+        halves = _register(even, halves, _ITERATIONS)
+    return even, halves
 
 
 def _even_sharpness(
-    scene: _Scene, visits: tuple[VisitTissue, VisitTissue], inside: NDArray[Any], velocity: NDArray[Any]
-) -> tuple[_Scene, NDArray[Any], NDArray[Any]]:
-    """Scene and velocity with both visits equally sharp, and the variance (3,), mm^2, that follow-up had more of."""
+    scene: _Scene, visits: tuple[VisitTissue, VisitTissue], inside: NDArray[Any], halves: Halves
+) -> tuple[_Scene, Halves, NDArray[Any]]:
+    """Scene and flow with both visits equally sharp, and the variance (3,), mm^2, that follow-up had more of."""
     variance = np.zeros(3)
     grid_to_midway = scene.spacing
     to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
     even = scene
     for _ in range(_SHARPNESS_ROUNDS):
-        gm, wm = (even.common(name, velocity) for name in ("gm", "wm"))
-        variance = variance + estimate_sharpness_difference(*even.registered(velocity), gm, wm, inside)
+        gm, wm = (even.common(name, halves) for name in ("gm", "wm"))
+        variance = variance + estimate_sharpness_difference(*even.registered(halves), gm, wm, inside)
         images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
         even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
-        velocity = _register(even, velocity, 1)
-    return even, velocity, variance * grid_to_midway**2
+        halves = _register(even, halves, 1)
+    return even, halves, variance * grid_to_midway**2
 
 
-def _even_shading(
-    scene: _Scene, gm: NDArray[Any], wm: NDArray[Any], inside: NDArray[Any], velocity: NDArray[Any]
-) -> _Scene:
+def _even_shading(scene: _Scene, gm: NDArray[Any], wm: NDArray[Any], inside: NDArray[Any], halves: Halves) -> _Scene:
     """Scene without the shading that pure voxels still show.
 
     Only the inner half of the cortex counts: in the outer half sulci too narrow to be seen darken as they open, and
@@ -251,7 +255,7 @@ def _even_shading(
     """
     inner = distance_to(wm > 0.5, np.full(3, scene.spacing)) < _INNER_CORTEX_MM
     pure = inside & ((wm > _PURE) | ((gm > _PURE) & inner))
-    images = scene.registered(velocity)
+    images = scene.registered(halves)
     gains = scene.gains
     for _ in range(_SHADING_ROUNDS):
         factors = even_out(images[0], images[1], pure, scene.spacing)
@@ -297,13 +301,13 @@ class _Flow:
         return 100 * ((after + undone / 2) / (before - undone / 2) - 1)
 
 
-def _flow(scene: _Scene, velocity: NDArray[Any], inside: NDArray[Any]) -> tuple[_Flow, float]:
-    baseline, followup = scene.registered(velocity)
+def _flow(scene: _Scene, halves: Halves, inside: NDArray[Any]) -> tuple[_Flow, float]:
+    baseline, followup = scene.registered(halves)
     residual = followup - baseline
     g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
     floor = (_GRADIENT_FLOOR_SDS * scene.noise_sd) ** 2
     lever = inside * scene.robust(residual) * g / ((g * g).sum(0) + floor)
-    jacobians = [jacobian_determinant(exponential(sign * velocity / 2)) for sign in (-1, 1)]
+    jacobians = [jacobian_determinant(u) for u in (halves.to_baseline, halves.to_followup)]
     return _Flow(jacobians[0], jacobians[1], residual, lever), float(residual[inside].std())
 
 
@@ -344,26 +348,28 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     still = np.zeros((3, *shape), np.float32)
     plain = [sample_spline(c, m, still) for c, m in zip(coefficients, to_voxel, strict=True)]
     matched: MatchedVisits = match_visits(plain[0], plain[1], inside, spacing)
-    near = distance_to(intracranial, np.full(3, spacing)) < _DATA_REACH_MM
+    outside_mm = distance_to(intracranial, np.full(3, spacing))
+    near = outside_mm < _DATA_REACH_MM
     gains = (matched.baseline_gain, matched.followup_gain)
     weight = (near & seen).astype(np.float32)
+    where = outside_mm < _DATA_REACH_MM + _BEYOND_VOXELS * spacing
     fractions = {
         name: (spline_coefficients(getattr(baseline, name)), spline_coefficients(getattr(followup, name)))
         for name in _TISSUES
     }
-    scene = _Scene(coefficients, fractions, to_voxel, gains, seen, weight, max(matched.noise_sd, 1e-3), spacing)
-    velocity = _register(scene, still, _ITERATIONS)
-    scene, velocity = _even_contrast(scene, plain, inside, velocity)
+    scene = _Scene(coefficients, fractions, to_voxel, gains, seen, weight, where, max(matched.noise_sd, 1e-3), spacing)
+    halves = _register(scene, Halves(still, still, still), _ITERATIONS)
+    scene, halves = _even_contrast(scene, plain, inside, halves)
     as_taken = scene.coefficients
-    scene, velocity, variance_mm2 = _even_sharpness(scene, visits, inside, velocity)
-    gm, wm = (scene.common(name, velocity) for name in ("gm", "wm"))
-    scene = _even_shading(scene, gm, wm, inside, velocity)
-    velocity = _register(scene, velocity, _LAST_ITERATIONS)
-    flow, residual_sd = _flow(scene, velocity, inside)
-    gm, wm, deep = (scene.common(name, velocity) for name in _TISSUES)
-    everything = float(resample(baseline.gm, to_voxel[0], shape).sum()) + 1e-6
+    scene, halves, variance_mm2 = _even_sharpness(scene, visits, inside, halves)
+    gm, wm = (scene.common(name, halves) for name in ("gm", "wm"))
+    scene = _even_shading(scene, gm, wm, inside, halves)
+    halves = _register(scene, halves, _LAST_ITERATIONS)
+    flow, residual_sd = _flow(scene, halves, inside)
+    gm, wm, deep = (scene.common(name, halves) for name in _TISSUES)
+    gray = resample(baseline.gm, to_voxel[0], shape)
     gm_change = flow.change_percent(gm)
-    unsharp, _ = _flow(replace(scene, coefficients=as_taken), velocity, inside)
+    unsharp, _ = _flow(replace(scene, coefficients=as_taken), halves, inside)
     longest_mm = max(float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max()) for visit in visits)
     sharpness_effect = gm_change - unsharp.change_percent(gm)
     error = budget_error(
@@ -392,6 +398,6 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         differential_bias_percent=matched.field_percent,
         sharpness_difference_mm2=(float(variance_mm2[0]), float(variance_mm2[1]), float(variance_mm2[2])),
         sharpness_effect_points=sharpness_effect,
-        covered_percent=100 * float((resample(baseline.gm, to_voxel[0], shape) * seen).sum()) / everything,
+        covered_percent=100 * float((gray * seen).sum()) / (float(gray.sum()) + 1e-6),
         images=images,
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numba
@@ -14,13 +15,17 @@ _SPLINE_REACH = 10  # voxels: what lies further away weighs less than a milliont
 
 
 @numba.njit(parallel=True, cache=True)
-def _compose(u, out):
-    """out(x) = u(x) + u(x + u(x)), linear interpolation, borders repeated."""
+def _compose(u, where, out):
+    """out(x) = u(x) + u(x + u(x)), linear interpolation, borders repeated; twice u(x) outside of `where`."""
     nx, ny, nz = u.shape[1:]
     for plane in numba.prange(nx):
         i = np.int64(plane)
         for j in range(ny):
             for k in range(nz):
+                if not where[i, j, k]:
+                    for n in range(3):
+                        out[n, i, j, k] = 2 * u[n, i, j, k]
+                    continue
                 px = min(max(i + u[0, i, j, k], np.float32(0)), np.float32(nx - 1.001))
                 py = min(max(j + u[1, i, j, k], np.float32(0)), np.float32(ny - 1.001))
                 pz = min(max(k + u[2, i, j, k], np.float32(0)), np.float32(nz - 1.001))
@@ -36,14 +41,44 @@ def _compose(u, out):
                     out[n, i, j, k] = u[n, i, j, k] + low * (1 - fz) + high * fz
 
 
-def exponential(velocity: NDArray[Any]) -> NDArray[Any]:
-    """Displacement (3, X, Y, Z), voxels, of the unit-time flow of a stationary velocity, by scaling and squaring."""
+def exponential(velocity: NDArray[Any], where: NDArray[Any] | None = None) -> NDArray[Any]:
+    """Displacement of the unit-time flow of a stationary velocity, by scaling and squaring.
+
+    Parameters
+    ----------
+    velocity : (3, X, Y, Z) array, voxels
+    where : (X, Y, Z) bool array, optional
+        Where the flow matters; elsewhere the velocity itself, its first order, stands for it.
+
+    Returns
+    -------
+    (3, X, Y, Z) float32 ndarray, voxels.
+    """
+    where = np.ones(velocity.shape[1:], bool) if where is None else where
     u = (velocity / 2**_SQUARINGS).astype(np.float32)
     for _ in range(_SQUARINGS):
         out = np.empty_like(u)
-        _compose(u, out)
+        _compose(u, where, out)
         u = out
     return np.asarray(u)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A stationary velocity from baseline to follow-up and the displacements of its two halves.
+
+    All are (3, X, Y, Z) float32, voxels of the midway grid; `to_baseline` and `to_followup` lead from midway space to
+    the visits.
+    """
+
+    velocity: NDArray[Any]
+    to_baseline: NDArray[Any]
+    to_followup: NDArray[Any]
+
+    @classmethod
+    def of(cls, velocity: NDArray[Any], where: NDArray[Any] | None = None) -> Halves:
+        """The halves of the flow of a velocity, exact in `where`."""
+        return cls(velocity, exponential(-velocity / 2, where), exponential(velocity / 2, where))
 
 
 @numba.njit(parallel=True, cache=True)
@@ -89,8 +124,8 @@ def jacobian_determinant(u: NDArray[Any]) -> NDArray[Any]:
 
 
 @numba.njit(parallel=True, cache=True)
-def _sample_spline(coefficients, matrix, offset, u, out):
-    """Cubic B-spline of `coefficients` at matrix (x + u) + offset; zero outside."""
+def _sample_spline(coefficients, matrix, offset, u, where, out):
+    """Cubic B-spline of `coefficients` at matrix (x + u) + offset; zero outside of the image and of `where`."""
     nx, ny, nz = out.shape
     sx, sy, sz = coefficients.shape
     for plane in numba.prange(nx):
@@ -100,6 +135,9 @@ def _sample_spline(coefficients, matrix, offset, u, out):
         wz = np.empty(4, np.float32)
         for j in range(ny):
             for k in range(nz):
+                if not where[i, j, k]:
+                    out[i, j, k] = 0
+                    continue
                 x = i + u[0, i, j, k]
                 y = j + u[1, i, j, k]
                 z = k + u[2, i, j, k]
@@ -140,7 +178,9 @@ def spline_coefficients(image: NDArray[Any]) -> NDArray[Any]:
     return np.asarray(ndimage.spline_filter(np.asarray(image, np.float32), order=3, output=np.float32, mode="mirror"))
 
 
-def sample_spline(coefficients: NDArray[Any], grid_to_voxel: NDArray[Any], u: NDArray[Any]) -> NDArray[Any]:
+def sample_spline(
+    coefficients: NDArray[Any], grid_to_voxel: NDArray[Any], u: NDArray[Any], where: NDArray[Any] | None = None
+) -> NDArray[Any]:
     """Image with `coefficients` on a displaced grid: at grid_to_voxel applied to (x + u(x)), zero outside.
 
     Parameters
@@ -148,8 +188,11 @@ def sample_spline(coefficients: NDArray[Any], grid_to_voxel: NDArray[Any], u: ND
     coefficients : (A, B, C) float32, from `spline_coefficients`
     grid_to_voxel : (4, 4) array-like
     u : (3, X, Y, Z) float32, displacement in grid voxels
+    where : (X, Y, Z) bool array, optional
+        Where the image is wanted; zero elsewhere.
     """
+    where = np.ones(u.shape[1:], bool) if where is None else where
     out = np.empty(u.shape[1:], np.float32)
     matrix = np.ascontiguousarray(grid_to_voxel[:3, :3], dtype=np.float64)
-    _sample_spline(coefficients, matrix, np.ascontiguousarray(grid_to_voxel[:3, 3], dtype=np.float64), u, out)
+    _sample_spline(coefficients, matrix, np.ascontiguousarray(grid_to_voxel[:3, 3], dtype=np.float64), u, where, out)
     return out

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from graytrace.algorithms.smoothing import smooth_widely
+
 _FIELD_MM = 15.0
 _FLAT_GRADIENT_PER_MM = 0.05  # of white matter: above it a voxel lies on a border, where real change would show
 _DARKEST = 0.35  # of white matter: fluid has too little signal to tell a gain
@@ -127,7 +129,7 @@ def match_visits(
         left = log_ratio - field
         spread = 1.4826 * np.median(np.abs(left[weight > 0.3])) + 1e-4
         robust = (weight / (1 + (left / (2 * spread)) ** 2)).astype(np.float32)
-        field += ndimage.gaussian_filter(robust * left, sigma) / (ndimage.gaussian_filter(robust, sigma) + 1e-4)
+        field += smooth_widely(robust * left, sigma) / (smooth_widely(robust, sigma) + 1e-4)
     half = np.exp(field / 2)
     gains = [half / bright[0], 1 / (half * bright[1])]
     matched = [baseline * gains[0], followup * gains[1]]
@@ -162,6 +164,6 @@ def even_out(
     log_ratio = np.clip((followup - baseline) / np.maximum(mean, _DARKEST), -_LARGEST_RATIO, _LARGEST_RATIO)
     sigma = _FINE_FIELD_MM / spacing_mm
     weight = pure.astype(np.float32)
-    smooth = ndimage.gaussian_filter(weight, sigma)
-    half = ndimage.gaussian_filter(weight * log_ratio, sigma) / (smooth + _FINE_FIELD_FLOOR) / 2
+    smooth = smooth_widely(weight, sigma)
+    half = smooth_widely(weight * log_ratio, sigma) / (smooth + _FINE_FIELD_FLOOR) / 2
     return np.exp(half).astype(np.float32), np.exp(-half).astype(np.float32)

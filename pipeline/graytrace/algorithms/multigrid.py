@@ -21,6 +21,14 @@ _SWEEPS, _COARSEST_SWEEPS = 2, 40
 def _neighbours(x, i, j, k):
     """Number of the six neighbors inside the grid and the sum of their vectors."""
     nx, ny, nz = x.shape[1:]
+    if 0 < i < nx - 1 and 0 < j < ny - 1 and 0 < k < nz - 1:
+        s0 = (x[0, i - 1, j, k] + x[0, i + 1, j, k]) + (x[0, i, j - 1, k] + x[0, i, j + 1, k])
+        s1 = (x[1, i - 1, j, k] + x[1, i + 1, j, k]) + (x[1, i, j - 1, k] + x[1, i, j + 1, k])
+        s2 = (x[2, i - 1, j, k] + x[2, i + 1, j, k]) + (x[2, i, j - 1, k] + x[2, i, j + 1, k])
+        s0 += x[0, i, j, k - 1] + x[0, i, j, k + 1]
+        s1 += x[1, i, j, k - 1] + x[1, i, j, k + 1]
+        s2 += x[2, i, j, k - 1] + x[2, i, j, k + 1]
+        return 6, s0, s1, s2
     count = 0
     s0 = s1 = s2 = np.float32(0)
     for axis in range(3):

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from scipy import ndimage, special
 
 from graytrace.algorithms.mean_field import ClassTable, Settled, neighbours_of, settle_fractions
+from graytrace.algorithms.smoothing import smooth_widely
 from graytrace.algorithms.structures import STRUCTURES
 
 _PURE = ("cortex", "cerebellar_cortex", "deep_gray", "white_matter", "csf")
@@ -250,7 +251,7 @@ def _residual_field(
     log_x = np.log(np.maximum(x, 1e-3))
     deviation[inside] = sum(p * (log_x - np.float32(np.log(model.means[name]))) for name, p in parts)
     sigma = _FIELD_MM / voxel_mm
-    smooth = ndimage.gaussian_filter(deviation, sigma) / (ndimage.gaussian_filter(weight, sigma) + 0.02)
+    smooth = smooth_widely(deviation, sigma) / (smooth_widely(weight, sigma) + 0.02)
     return np.asarray(np.exp(smooth[inside]), dtype=np.float32)
 
 
