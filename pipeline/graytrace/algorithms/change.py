@@ -16,10 +16,8 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from graytrace.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
@@ -36,49 +34,51 @@ from graytrace.algorithms.multigrid import solve_membrane
 from graytrace.algorithms.precision import ErrorBudget, budget_error
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.sharpness import estimate_sharpness_difference, match_sharpness
+from graytrace.algorithms.visits import VisitTissue, midway_grid
 from graytrace.algorithms.volumes import tissue_volume_ml
+from graytrace.arrays import Affine, Fractions, Image, Mask, ScalarField, Vector, VectorField
 
 _TISSUES = ("gm", "wm", "subcortical_gm")
-_MARGIN_MM = 10.0
-_FINEST_MM, _COARSEST_MM = 1.0, 2.0
-_MEMBRANE_WEIGHT = 10.0
-_ITERATIONS = 2
+# "by hand" here: set while the method was written, on simulated pairs, with no comparison on record; where another
+# value was tried, docs/validation.md tells what it moved
+_MEMBRANE_WEIGHT = 10.0  # by hand: the sum of Jacobian and residual part hardly depends on it
+_ITERATIONS = 2  # twice as many moved the error on thick slices by 0.05 points at most (validation, V06)
 _SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
 _LAST_ITERATIONS = 1  # after the shading that was left has been taken out
-_PURE = 0.95
-_CONTRAST_ROUNDS = 3
+_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
+_CONTRAST_ROUNDS = 3  # by hand; registration takes a part of a difference for shifts here, too
 _SHADING_ROUNDS = 2  # one leaves a third of it
 _INNER_CORTEX_MM = 1.6  # from white matter: sulci, which open as cortex is lost, lie further out
-_OUTLIER_SDS = 3.5
-_GRADIENT_FLOOR_SDS = 0.5
+_OUTLIER_SDS = 3.5  # by hand; six times of it moved the error by 0.05 points at most (validation, V06)
+_GRADIENT_FLOOR_SDS = 0.5  # by hand; two fifths of it moved the error by 0.05 points at most (validation, V06)
 _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
-
-
-@dataclass(frozen=True)
-class VisitTissue:
-    """One visit's bias-corrected image, fractions and masks, (X, Y, Z) on its own grid."""
-
-    image: NDArray[Any]
-    voxel_to_ras: NDArray[Any]
-    gm: NDArray[Any]
-    wm: NDArray[Any]
-    subcortical_gm: NDArray[Any]
-    intracranial_mask: NDArray[Any]
+_FEWEST_VOXELS = 1000  # of overlap: far less than any brain (a ml at 1 mm), so it only catches visits that do not meet
+_LEAST_NOISE = 1e-3  # of white matter: scans without noise (phantoms) must not divide by zero
+_LEAST_JACOBIAN = 1e-3  # a folded voxel has no logarithm
 
 
 @dataclass(frozen=True)
 class MidwayImages:
-    """Both visits in midway space, (X, Y, Z) with white matter = 1, and what changed between them.
+    """Both visits in midway space, and what changed between them.
 
-    `log_jacobian` is the logarithm of local volume at follow-up over baseline.
+    Parameters
+    ----------
+    baseline, followup : (X, Y, Z) float32
+        White matter = 1, zero where a visit sees nothing.
+    gm, brain : (X, Y, Z) float in [0, 1]
+        Fractions common to both visits; `brain` is gray and white matter.
+    log_jacobian : (X, Y, Z) float32
+        Logarithm of local volume at follow-up over baseline, zero beyond 4 mm outside the skull's inside.
+    grid_to_ras : (4, 4) float
+        Grid indices to midway mm.
     """
 
-    baseline: NDArray[Any]
-    followup: NDArray[Any]
-    gm: NDArray[Any]
-    brain: NDArray[Any]
-    log_jacobian: NDArray[Any]
-    grid_to_ras: NDArray[Any]
+    baseline: Image
+    followup: Image
+    gm: Fractions
+    brain: Fractions
+    log_jacobian: ScalarField
+    grid_to_ras: Affine
 
 
 @dataclass(frozen=True)
@@ -112,17 +112,17 @@ class ChangeMeasure:
 class _Scene:
     """Everything on the midway grid that the iterations share."""
 
-    coefficients: tuple[NDArray[Any], NDArray[Any]]
-    fractions: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]  # splines of both visits' tissues
-    to_voxel: tuple[NDArray[Any], NDArray[Any]]
-    gains: tuple[NDArray[Any], NDArray[Any]]
-    seen: NDArray[Any]
-    weight: NDArray[Any]
+    coefficients: tuple[ScalarField, ScalarField]  # splines of both visits' images
+    fractions: Mapping[str, tuple[ScalarField, ScalarField]]  # splines of both visits' tissues
+    to_voxel: tuple[Affine, Affine]  # midway grid to voxels of each visit
+    gains: tuple[ScalarField, ScalarField]
+    seen: Mask
+    weight: ScalarField
     noise_sd: float
     spacing: float
     contrast: Contrast | None = None  # as found after gains; None: both visits have the same
 
-    def common(self, name: str, velocity: NDArray[Any]) -> NDArray[Any]:
+    def common(self, name: str, velocity: VectorField) -> Fractions:
         """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
         warps = (exponential(-velocity / 2), exponential(velocity / 2))
         pulled = [
@@ -131,7 +131,7 @@ class _Scene:
         ]
         return np.asarray((pulled[0] + pulled[1]) / 2 * self.seen)
 
-    def registered(self, velocity: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def registered(self, velocity: VectorField) -> tuple[Image, Image]:
         """Both visits, each warped by its half of the flow."""
         baseline = sample_spline(self.coefficients[0], self.to_voxel[0], exponential(-velocity / 2))
         followup = sample_spline(self.coefficients[1], self.to_voxel[1], exponential(velocity / 2))
@@ -143,7 +143,7 @@ class _Scene:
             self.contrast.even_out(followup, self.contrast.followup),
         )
 
-    def robust(self, residual: NDArray[Any]) -> NDArray[Any]:
+    def robust(self, residual: ScalarField) -> ScalarField:
         """Weight of each voxel's difference: what registration can't explain counts less.
 
         Noise keeps its full weight: a weight that falls from zero on takes a sixth of every real shift with it.
@@ -152,40 +152,20 @@ class _Scene:
         return np.asarray(self.weight * (limit / np.maximum(np.abs(residual), limit)) ** 2)
 
 
-def midway_grid(
-    visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignment
-) -> tuple[NDArray[Any], tuple[int, int, int]]:
-    """Cubic RAS grid in midway space around both intracranial masks: (4, 4) grid to RAS and shape."""
-    corners, finest = [], _COARSEST_MM
-    for visit, to_midway in zip(visits, (alignment.baseline_to_midway, alignment.followup_to_midway), strict=True):
-        voxel_to_midway = to_midway @ visit.voxel_to_ras
-        places = np.argwhere(visit.intracranial_mask)
-        corners.append(places @ voxel_to_midway[:3, :3].T + voxel_to_midway[:3, 3])
-        finest = min(finest, float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).min()))
-    spacing = max(finest, _FINEST_MM)
-    points = np.concatenate(corners)
-    low, high = points.min(0) - _MARGIN_MM, points.max(0) + _MARGIN_MM
-    # a grid centred between the masks: swapping the visits gives the same grid
-    sides = np.ceil((high - low) / spacing).astype(int) + 1
-    grid_to_ras = np.diag([spacing, spacing, spacing, 1.0])
-    grid_to_ras[:3, 3] = (low + high) / 2 - spacing * (sides - 1) / 2
-    return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
-
-
-def _seen(visit: VisitTissue, to_voxel: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
+def _seen(visit: VisitTissue, to_voxel: Affine, shape: tuple[int, int, int]) -> Mask:
     """Where a visit's field of view covers the grid, short of its last voxel."""
     seen = np.zeros(visit.image.shape, np.float32)
     seen[1:-1, 1:-1, 1:-1] = 1
-    return resample(seen, to_voxel, shape) > 0.99
+    return resample(seen, to_voxel, shape) > 0.99  # one, but for rounding: all eight neighbors are seen
 
 
-def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray[Any]:
+def _register(scene: _Scene, velocity: VectorField, iterations: int) -> VectorField:
     """Stationary velocity (3, X, Y, Z), voxels, from baseline to follow-up, improved by Gauss-Newton steps."""
     velocity = velocity.copy()
     for _ in range(iterations):
         baseline, followup = scene.registered(velocity)
         residual = followup - baseline
-        g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
+        g = np.asarray(np.gradient((baseline + followup) / 2)).astype(np.float32)
         weight = scene.robust(residual) / scene.noise_sd**2
         h = np.stack([weight * g[a] * g[b] for a, b in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]).astype(
             np.float32
@@ -199,10 +179,10 @@ def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray
 
 def _even_contrast(
     scene: _Scene,
-    plain: list[NDArray[Any]],
-    inside: NDArray[Any],
-    velocity: NDArray[Any],
-) -> tuple[_Scene, NDArray[Any]]:
+    plain: list[Image],
+    inside: Mask,
+    velocity: VectorField,
+) -> tuple[_Scene, VectorField]:
     """Scene and velocity with the contrast of both visits alike, where it differs by more than real change explains.
 
     A field of all tissues takes some of the difference for shading, since cortex lies outside and white matter inside:
@@ -225,8 +205,8 @@ def _even_contrast(
 
 
 def _even_sharpness(
-    scene: _Scene, visits: tuple[VisitTissue, VisitTissue], inside: NDArray[Any], velocity: NDArray[Any]
-) -> tuple[_Scene, NDArray[Any], NDArray[Any]]:
+    scene: _Scene, visits: tuple[VisitTissue, VisitTissue], inside: Mask, velocity: VectorField
+) -> tuple[_Scene, VectorField, Vector]:
     """Scene and velocity with both visits equally sharp, and the variance (3,), mm^2, that follow-up had more of."""
     variance = np.zeros(3)
     grid_to_midway = scene.spacing
@@ -241,9 +221,7 @@ def _even_sharpness(
     return even, velocity, variance * grid_to_midway**2
 
 
-def _even_shading(
-    scene: _Scene, gm: NDArray[Any], wm: NDArray[Any], inside: NDArray[Any], velocity: NDArray[Any]
-) -> _Scene:
+def _even_shading(scene: _Scene, gm: Fractions, wm: Fractions, inside: Mask, velocity: VectorField) -> _Scene:
     """Scene without the shading that pure voxels still show.
 
     Only the inner half of the cortex counts: in the outer half sulci too narrow to be seen darken as they open, and
@@ -263,33 +241,33 @@ def _even_shading(
 def _plain_difference_percent(visits: tuple[VisitTissue, VisitTissue]) -> float:
     """Change of gray matter by the two segmentations alone."""
     before, after = (tissue_volume_ml(visit.gm, visit.voxel_to_ras) for visit in visits)
-    return 100 * (after / max(before, 1e-6) - 1)
+    return 100 * (after / max(before, 1e-6) - 1)  # of an empty fraction: no error, a gap that says it
 
 
 @dataclass(frozen=True)
 class _Flow:
     """What the registration says: volumes of a voxel at both visits and the shift that it left undone."""
 
-    jacobian_baseline: NDArray[Any]
-    jacobian_followup: NDArray[Any]
-    residual: NDArray[Any]  # (X, Y, Z): r
-    lever: NDArray[Any]  # (3, X, Y, Z): g / (|g|^2 + a^2), the shift for a residual of one
+    jacobian_baseline: ScalarField
+    jacobian_followup: ScalarField
+    residual: ScalarField  # (X, Y, Z): r
+    lever: VectorField  # (3, X, Y, Z): g / (|g|^2 + a^2), the shift for a residual of one
 
-    def _shift(self, fraction: NDArray[Any]) -> NDArray[Any]:
+    def _shift(self, fraction: Fractions) -> ScalarField:
         """(X, Y, Z) what a residual of one does to a tissue: grad f . g / (|g|^2 + a^2)."""
         return np.asarray(sum(s * k for s, k in zip(np.gradient(fraction), self.lever, strict=True)))
 
-    def noise_se_points(self, fraction: NDArray[Any], residual_sd: float) -> float:
+    def noise_se_points(self, fraction: Fractions, residual_sd: float) -> float:
         """Standard error of the residual part of `change_percent` that noise of `residual_sd` makes."""
         before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
         spread = float(np.sqrt((self._shift(fraction) ** 2).sum(dtype=np.float64)))
         return 100 * residual_sd * spread / max(before, 1.0)
 
-    def change_percent(self, fraction: NDArray[Any], *, with_residual: bool = True) -> float:
+    def change_percent(self, fraction: Fractions, *, with_residual: bool = True) -> float:
         """Change of the volume of a tissue whose midway fraction is given, percent of baseline."""
         before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
         after = float((fraction * self.jacobian_followup).sum(dtype=np.float64))
-        if before < 1 or after < 1:
+        if before < 1 or after < 1:  # voxel: no such tissue
             return float("nan")
         undone = 0.0
         if with_residual:
@@ -297,10 +275,10 @@ class _Flow:
         return 100 * ((after + undone / 2) / (before - undone / 2) - 1)
 
 
-def _flow(scene: _Scene, velocity: NDArray[Any], inside: NDArray[Any]) -> tuple[_Flow, float]:
+def _flow(scene: _Scene, velocity: VectorField, inside: Mask) -> tuple[_Flow, float]:
     baseline, followup = scene.registered(velocity)
     residual = followup - baseline
-    g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
+    g = np.asarray(np.gradient((baseline + followup) / 2)).astype(np.float32)
     floor = (_GRADIENT_FLOOR_SDS * scene.noise_sd) ** 2
     lever = inside * scene.robust(residual) * g / ((g * g).sum(0) + floor)
     jacobians = [jacobian_determinant(exponential(sign * velocity / 2)) for sign in (-1, 1)]
@@ -313,8 +291,10 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     Parameters
     ----------
     baseline, followup : VisitTissue
+        (X, Y, Z) arrays, each on its own grid.
     alignment : MidwayAlignment
-        From `midway.align_visits`; a scanner's scale change is in it and so is not counted as change.
+        RAS mm of each visit to midway mm, from `midway.align_visits`; a scanner's scale change is in it and so is not
+        counted as change.
 
     Returns
     -------
@@ -338,7 +318,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     intracranial = masks[0] + masks[1] > 1
     seen = _seen(baseline, to_voxel[0], shape) & _seen(followup, to_voxel[1], shape)
     inside = intracranial & seen
-    if np.count_nonzero(inside) < 1000:
+    if np.count_nonzero(inside) < _FEWEST_VOXELS:
         raise ValueError("the two visits hardly overlap in midway space")
     coefficients = (spline_coefficients(baseline.image), spline_coefficients(followup.image))
     still = np.zeros((3, *shape), np.float32)
@@ -351,7 +331,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         name: (spline_coefficients(getattr(baseline, name)), spline_coefficients(getattr(followup, name)))
         for name in _TISSUES
     }
-    scene = _Scene(coefficients, fractions, to_voxel, gains, seen, weight, max(matched.noise_sd, 1e-3), spacing)
+    scene = _Scene(coefficients, fractions, to_voxel, gains, seen, weight, max(matched.noise_sd, _LEAST_NOISE), spacing)
     velocity = _register(scene, still, _ITERATIONS)
     scene, velocity = _even_contrast(scene, plain, inside, velocity)
     as_taken = scene.coefficients
@@ -375,7 +355,8 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         longest_voxel_mm=longest_mm,
     )
     with np.errstate(divide="ignore"):
-        log_jacobian = np.log(np.maximum(flow.jacobian_followup, 1e-3) / np.maximum(flow.jacobian_baseline, 1e-3))
+        volumes = [np.maximum(part, _LEAST_JACOBIAN) for part in (flow.jacobian_baseline, flow.jacobian_followup)]
+        log_jacobian = np.log(volumes[1] / volumes[0])
     images = MidwayImages(
         plain[0] * scene.gains[0], plain[1] * scene.gains[1], gm, gm + wm, log_jacobian * near, grid_to_ras
     )

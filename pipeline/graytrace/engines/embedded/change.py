@@ -10,9 +10,10 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, isdefined, traits
 
-from graytrace.algorithms.change import ChangeMeasure, VisitTissue, measure_change
+from graytrace.algorithms.change import ChangeMeasure, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.precision import interval
+from graytrace.algorithms.visits import VisitTissue
 from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
 from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
 from graytrace.errors import ToolError
