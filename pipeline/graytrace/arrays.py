@@ -32,6 +32,9 @@ ScalarField: TypeAlias = NDArray[np.floating[Any]]
 VectorField: TypeAlias = NDArray[np.floating[Any]]
 """(3, X, Y, Z) float: a vector for each voxel along the grid's axes; displacements and velocities in voxels."""
 
+TensorField: TypeAlias = NDArray[np.floating[Any]]
+"""(6, X, Y, Z) float: a symmetric 3 x 3 matrix for each voxel: xx, yy, zz, xy, xz, yz."""
+
 Affine: TypeAlias = NDArray[np.floating[Any]]
 """(4, 4) float, last row 0 0 0 1: `a_to_b` carries places in a to places in b, in voxel indices or RAS mm."""
 
@@ -45,4 +48,4 @@ Points: TypeAlias = NDArray[np.floating[Any]]
 """(N, 3) float: places in RAS mm."""
 
 Indices: TypeAlias = NDArray[np.integer[Any]]
-"""(N,) int: numbers of voxels, of classes or of blocks."""
+"""(N,) or (N, K) int: numbers of voxels, of classes or of blocks."""

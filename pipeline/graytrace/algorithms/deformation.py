@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
+
+from graytrace.arrays import Affine, Image, ScalarField, VectorField
 
 _SQUARINGS = 3  # velocities are a few voxels at most: an eighth of half of that is well under half a voxel
 _SPLINE_REACH = 10  # voxels: what lies further away weighs less than a millionth
@@ -36,8 +35,19 @@ def _compose(u, out):
                     out[n, i, j, k] = u[n, i, j, k] + low * (1 - fz) + high * fz
 
 
-def exponential(velocity: NDArray[Any]) -> NDArray[Any]:
-    """Displacement (3, X, Y, Z), voxels, of the unit-time flow of a stationary velocity, by scaling and squaring."""
+def exponential(velocity: VectorField) -> VectorField:
+    """Displacement of the unit-time flow of a stationary velocity, by scaling and squaring.
+
+    Parameters
+    ----------
+    velocity : (3, X, Y, Z) ndarray
+        Voxels.
+
+    Returns
+    -------
+    (3, X, Y, Z) float32 ndarray
+        Voxels.
+    """
     u = (velocity / 2**_SQUARINGS).astype(np.float32)
     for _ in range(_SQUARINGS):
         out = np.empty_like(u)
@@ -71,7 +81,7 @@ def _determinant(cx, cy, cz):
     return out
 
 
-def _coefficients_along(u: NDArray[Any], axis: int) -> NDArray[Any]:
+def _coefficients_along(u: VectorField, axis: int) -> VectorField:
     """Cubic B-spline coefficients along one axis, slopes going on straight beyond the borders."""
     pad = [(_SPLINE_REACH, _SPLINE_REACH) if a == axis else (0, 0) for a in range(u.ndim)]
     inner = tuple(slice(_SPLINE_REACH, -_SPLINE_REACH) if a == axis else slice(None) for a in range(u.ndim))
@@ -79,11 +89,21 @@ def _coefficients_along(u: NDArray[Any], axis: int) -> NDArray[Any]:
     return np.asarray(ndimage.spline_filter1d(wide, order=3, axis=axis, output=np.float32, mode="mirror")[inner])
 
 
-def jacobian_determinant(u: NDArray[Any]) -> NDArray[Any]:
-    """det(1 + grad u) of a displacement (3, X, Y, Z) in voxels, (X, Y, Z); one on the outermost voxels.
+def jacobian_determinant(u: VectorField) -> ScalarField:
+    """det(1 + grad u) of a displacement.
 
     The derivatives are those of cubic splines through the voxels: plain central differences lose a quarter of what
     changes within five voxels, and sulci widen on that scale.
+
+    Parameters
+    ----------
+    u : (3, X, Y, Z) float32
+        Voxels.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        Volume of a voxel after over before, positive where nothing folds; one on the outermost voxels.
     """
     return np.asarray(_determinant(*(_coefficients_along(u, axis) for axis in (1, 2, 3))))
 
@@ -135,19 +155,38 @@ def _sample_spline(coefficients, matrix, offset, u, out):
                 out[i, j, k] = total
 
 
-def spline_coefficients(image: NDArray[Any]) -> NDArray[Any]:
-    """Cubic B-spline coefficients (X, Y, Z) float32 of an image, mirrored at the borders."""
+def spline_coefficients(image: Image) -> ScalarField:
+    """Cubic B-spline coefficients of an image, mirrored at the borders.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+        Any unit.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        In the image's unit.
+    """
     return np.asarray(ndimage.spline_filter(np.asarray(image, np.float32), order=3, output=np.float32, mode="mirror"))
 
 
-def sample_spline(coefficients: NDArray[Any], grid_to_voxel: NDArray[Any], u: NDArray[Any]) -> NDArray[Any]:
+def sample_spline(coefficients: ScalarField, grid_to_voxel: Affine, u: VectorField) -> ScalarField:
     """Image with `coefficients` on a displaced grid: at grid_to_voxel applied to (x + u(x)), zero outside.
 
     Parameters
     ----------
-    coefficients : (A, B, C) float32, from `spline_coefficients`
-    grid_to_voxel : (4, 4) array-like
-    u : (3, X, Y, Z) float32, displacement in grid voxels
+    coefficients : (A, B, C) float32
+        From `spline_coefficients`.
+    grid_to_voxel : (4, 4) ndarray
+        Indices of the grid to voxel indices of the image.
+    u : (3, X, Y, Z) float32
+        Displacement in voxels of the grid.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        In the image's unit; a spline overshoots its range at sharp borders.
     """
     out = np.empty(u.shape[1:], np.float32)
     matrix = np.ascontiguousarray(grid_to_voxel[:3, :3], dtype=np.float64)
