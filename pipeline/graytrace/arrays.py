@@ -23,6 +23,12 @@ Probabilities: TypeAlias = NDArray[np.floating[Any]]
 Mask: TypeAlias = NDArray[np.bool_]
 """(X, Y, Z) bool: the voxels that belong to something."""
 
+Voxels: TypeAlias = NDArray[Any]
+"""(X, Y, Z) of any type: what a file holds, an image, fractions or a mask; the one who asks for it knows which."""
+
+Channels: TypeAlias = NDArray[np.floating[Any]]
+"""(X, Y, Z, C) float: several maps of one grid, as tools write them; probabilities in [0, 1] where it says so."""
+
 Labels: TypeAlias = NDArray[np.integer[Any]]
 """(X, Y, Z) int: the number of the part that each voxel belongs to, 0 for none."""
 
@@ -31,6 +37,9 @@ ScalarField: TypeAlias = NDArray[np.floating[Any]]
 
 VectorField: TypeAlias = NDArray[np.floating[Any]]
 """(3, X, Y, Z) float: a vector for each voxel along the grid's axes; displacements and velocities in voxels."""
+
+Plane: TypeAlias = NDArray[np.floating[Any]]
+"""(A, B) float: a slice of an image or of a field."""
 
 TensorField: TypeAlias = NDArray[np.floating[Any]]
 """(6, X, Y, Z) float: a symmetric 3 x 3 matrix for each voxel: xx, yy, zz, xy, xz, yz."""

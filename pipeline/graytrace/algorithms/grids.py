@@ -12,7 +12,14 @@ from graytrace.arrays import Affine, Vector
 
 @dataclass(frozen=True)
 class Grid:
-    """Shape of a grid and its (4, 4) affine, voxel indices to millimeters."""
+    """Which voxel lies where.
+
+    Parameters
+    ----------
+    shape : 3 ints
+    voxel_to_mm : (4, 4) ndarray
+        Voxel indices to mm, of RAS or of midway space.
+    """
 
     shape: tuple[int, int, int]
     voxel_to_mm: Affine

@@ -61,11 +61,22 @@ class Visit:
 
 @dataclass(frozen=True)
 class MidwayAlignment:
-    """Half-way transforms in RAS mm, and how well the visits meet there.
+    """Half-way transforms, and how well the visits meet there.
 
-    `scale` is the length of the follow-up skull over that of the baseline skull (1 without scanner drift), the mean of
-    `axis_scales` along x, y and z, `scale_se` its standard error.  Without a skull (`has_skull` false) all scales are
-    one.  `correlation` and `shell_correlation` are of locally normalized intensities in brain and in skull and scalp.
+    Parameters
+    ----------
+    baseline_to_midway, followup_to_midway : (4, 4) ndarray
+        RAS mm of a visit to midway mm.
+    scale : float
+        Length of the follow-up skull over that of the baseline skull, 1 without scanner drift: mean of `axis_scales`.
+    correlation, shell_correlation : float
+        Of locally normalized intensities in the brain and in skull and scalp, -1 to 1.
+    scale_se : float
+        Standard error of `scale`.
+    axis_scales : 3 floats
+        Along x, y and z.
+    has_skull : bool
+        Without a skull all scales are one.
     """
 
     baseline_to_midway: Affine

@@ -34,8 +34,12 @@ AXIS_SCALES = slice(6, 9)  # of the parameters of `midway.affine_matrix`
 class SkullFit:
     """Geometry of follow-up against baseline from bone.
 
-    `parameters` are those of `midway.affine_matrix`; `scale_se` is the standard error of the mean logarithmic scale
-    over the octants of the head (jackknife).
+    Parameters
+    ----------
+    parameters : (12,) ndarray
+        Those of `midway.affine_matrix`: rad, mm and logarithms of scales and shears.
+    scale_se : float
+        Standard error of the mean logarithmic scale over the octants of the head (jackknife).
     """
 
     parameters: Vector

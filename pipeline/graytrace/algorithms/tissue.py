@@ -63,10 +63,18 @@ _LEAST_WIDTH = 1e-3  # of intensity: two classes of one mean are no division by 
 
 @dataclass(frozen=True)
 class TissueFractions:
-    """Fractions (X, Y, Z) float32 in [0, 1] that sum to one in the intracranial mask and are zero outside.
+    """What each voxel holds, and what the pure tissues look like.
 
-    `subcortical_gm` is the part of `gm` that lies in deep nuclei.  `means` are intensities of the pure tissues in units
-    of white matter, `noise_sd` the spread within them.
+    Parameters
+    ----------
+    gm, wm, csf : (X, Y, Z) float32 in [0, 1]
+        Fractions that sum to one in the intracranial mask and are zero outside.
+    subcortical_gm : (X, Y, Z) float32 in [0, 1]
+        The part of `gm` that lies in deep nuclei.
+    means : dict
+        Name of a pure tissue to its intensity, of white matter.
+    noise_sd : float
+        Spread within white matter, of its intensity.
     """
 
     gm: Fractions

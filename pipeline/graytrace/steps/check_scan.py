@@ -10,6 +10,7 @@ import numpy as np
 
 from graytrace.algorithms import head_quality, quality
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.arrays import Mask
 from graytrace.images.reading import read_mask, read_scan, read_volume
 from graytrace.report.figures import draw_borders
 from graytrace.steps.arguments import add_step_arguments, upstream_of
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     perform(job, work, upstream=upstream_of("check_scan", args), outputs={"borders": job.figure("desc-borders_T1w")})
 
 
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
+def _box(mask: Mask) -> tuple[slice, ...]:
     """The part of an image around a mask."""
     there = np.argwhere(mask)
     if not there.size:
