@@ -78,7 +78,7 @@ def correct_bias(image: Image, voxel_to_ras: Affine, mask: Mask, *, converged: f
     coarse = corrector.GetLogBiasFieldAsImage(shrunk)
     fine = sitk.Resample(coarse, volume, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
     log_field = sitk.GetArrayViewFromImage(fine).T
-    # outside the mask the spline is free: keep it from running away
+    # outside the mask the spline is free: keep it from running away; a thousandth of the mask does not count
     low, high = np.percentile(log_field[mask], [0.1, 99.9])
     log_field = np.clip(log_field, low - _RUNAWAY, high + _RUNAWAY)
     field = np.exp(log_field - log_field[mask].mean()).astype(np.float32)

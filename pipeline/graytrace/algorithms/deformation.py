@@ -20,6 +20,7 @@ def _compose(u, out):
         i = np.int64(plane)
         for j in range(ny):
             for k in range(nz):
+                # a thousandth of a voxel within the last one, so that there is a neighbor beyond
                 px = min(max(i + u[0, i, j, k], np.float32(0)), np.float32(nx - 1.001))
                 py = min(max(j + u[1, i, j, k], np.float32(0)), np.float32(ny - 1.001))
                 pz = min(max(k + u[2, i, j, k], np.float32(0)), np.float32(nz - 1.001))
@@ -65,7 +66,7 @@ def _determinant(cx, cy, cz):
         i = np.int64(plane)
         for j in range(1, ny - 1):
             for k in range(1, nz - 1):
-                h = np.float32(0.5)
+                h = np.float32(0.5)  # slope of a cubic B-spline at a voxel: half the difference of its neighbors
                 a00 = 1 + h * (cx[0, i + 1, j, k] - cx[0, i - 1, j, k])
                 a01 = h * (cy[0, i, j + 1, k] - cy[0, i, j - 1, k])
                 a02 = h * (cz[0, i, j, k + 1] - cz[0, i, j, k - 1])

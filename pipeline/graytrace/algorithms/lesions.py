@@ -64,7 +64,7 @@ def fill_lesions(image: Image, lesion_mask: Mask, brain_mask: Mask, voxel_to_ras
     ring = brain & (distance > _RIM_MM) & (distance < _RING_MM) & (filled > threshold)
     sigma = _SPREAD_MM / voxel_mm
     weight = ndimage.gaussian_filter(ring.astype(np.float32), sigma)
-    mean = ndimage.gaussian_filter(np.where(ring, filled, 0), sigma) / np.maximum(weight, 1e-6)
+    mean = ndimage.gaussian_filter(np.where(ring, filled, 0), sigma) / np.maximum(weight, 1e-6)  # not zero
     fallback = float(filled[ring].mean()) if ring.any() else float(np.percentile(filled[brain], 90))
     mean = np.where(weight > _FARTHEST, mean, fallback)
     texture = filled[ring] - mean[ring] if ring.any() else np.zeros(1, np.float32)

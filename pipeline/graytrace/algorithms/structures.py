@@ -28,8 +28,10 @@ STRUCTURES = (
     "outer_csf",
 )
 # "by hand" here: set while the method was written, on simulated heads, with no comparison of values on record
-# of the foreground: its threshold over the brightest, the percentile that is about one, and the largest value kept
-_FOREGROUND, _BRIGHT_PERCENTILE, _BRIGHTEST = 0.1, 98, 1.5  # by hand, and the same for the heads of training
+# of intensities, the same as in training: threshold of the foreground over what is brightest, percentile of the
+# foreground that becomes 1, and largest value kept
+_FOREGROUND, _BRIGHT_PERCENTILE, _BRIGHTEST = 0.1, 98, 1.5  # by hand
+_FWHM_OF_SD = 2.355  # full width at half maximum of a Gaussian over its standard deviation, 2 sqrt(2 ln 2)
 VOXEL_MM = 2.0  # of training
 _TRAINED_SHAPE = (80, 96, 80)  # of the windows of training
 _MARGIN_VOXELS = 8  # by hand: 16 mm of head around a brain
@@ -44,8 +46,6 @@ _AIR_FRACTION = 0.12  # by hand; of the 98th percentile; a scalp is brighter tha
 
 Batch: TypeAlias = NDArray[np.floating[Any]]
 """(1, C, x, y, z) float32: what a network reads, intensities with C = 1, and gives, logits of C structures."""
-
-_FWHM_OF_SD = 2.355  # full width at half maximum of a Gaussian over its standard deviation, 2 sqrt(2 ln 2)
 
 Predict = Callable[[Batch], Batch]
 Shape = tuple[int, int, int]
@@ -122,6 +122,7 @@ def vertex_grid(points: Points) -> tuple[Affine, Shape]:
         Grid indices to RAS mm.
     shape : 3 ints
     """
+    # by hand: stray points are no vertex, and hands, hair or a coil do not move the window aside
     top = float(np.percentile(points[:, 2], 99.95))
     low, high = np.percentile(points[points[:, 2] > top - _UPPER_HEAD_MM], [0.5, 99.5], axis=0)
     sides = np.array(_TRAINED_SHAPE)
@@ -141,7 +142,7 @@ def _on_grid(smooth: Image, grid_to_voxel: Affine, shape: Shape, predict: Predic
 
 def _doubt(probability: Probabilities) -> float:
     """How unsure the network is of what it found: entropy per intracranial voxel, infinite if that is no head's."""
-    inside = probability[0] < 0.5
+    inside = probability[0] < 0.5  # likelier head than outside
     volume_ml = float(np.count_nonzero(inside)) * VOXEL_MM**3 / 1000
     if not _PLAUSIBLE_ML[0] < volume_ml < _PLAUSIBLE_ML[1]:
         return float("inf")
@@ -163,7 +164,7 @@ def _window(first: Probabilities, grid_to_ras: Affine) -> tuple[Affine, Shape]:
 
 def _window_around(points: Points) -> tuple[Affine, Shape]:
     """The 2 mm grid around a brain's points (N, 3) in RAS mm: large enough for it, not much larger than in training."""
-    low, high = np.percentile(points, [0.2, 99.8], axis=0)
+    low, high = np.percentile(points, [0.2, 99.8], axis=0)  # by hand: stray points do not widen it
     wanted = np.ceil(((high - low) / VOXEL_MM + 2 * _MARGIN_VOXELS) / _SIDE_MULTIPLE).astype(int) * _SIDE_MULTIPLE
     sides = np.clip(wanted, _TRAINED_SHAPE, np.add(_TRAINED_SHAPE, _SIDE_MULTIPLE))
     # a first look that took a piece of face for brain reaches too far down, never too far up

@@ -7,7 +7,7 @@ import numpy as np
 from graytrace.algorithms.grids import voxel_volume_mm3
 from graytrace.arrays import Affine, Fractions, Mask
 
-MM3_PER_ML = 1000.0
+MM3_PER_ML = 1000.0  # by definition
 
 
 def tissue_volume_ml(fraction: Fractions | Mask, voxel_to_ras: Affine) -> float:

@@ -22,7 +22,7 @@ from graytrace.images.grids import Volume, describe_grid, is_same_grid, orientat
 from graytrace.images.headers import choose_affine
 
 MAX_VOXELS = 2**28  # a 0.5 mm head has half of that
-MAX_SIDE = 2048
+MAX_SIDE = 2048  # no scanner has as many; a damaged header has more
 VOXEL_EDGE_MM = (0.1, 12.0)
 FIELD_OF_VIEW_MM = (80.0, 700.0)  # a cropped brain, a head with neck and shoulders
 MIN_FOREGROUND_ML = 100.0  # less than a tenth of a small brain
@@ -32,7 +32,7 @@ THICK_SLICE_MM = 2.0
 MAX_SPIKE_FRACTION = 1e-4
 SPIKE_RATIO = 10.0  # fat and vessels reach three times the brightest thousandth of a head
 _BRIGHT_PERCENTILE = 99.9
-_NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540
+_NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540  # length of a header, by the formats' definition
 _CHUNK_BYTES = 1 << 20
 MAX_TRAILING_BYTES = 1 << 26
 MAX_OFFSET_BYTES = 2**24  # what stands in front of the voxels: header and extensions of some kB
