@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
+
+from graytrace.arrays import Affine, Mask, ScalarField
 
 _SPLINE_REACH_VOXELS = 8  # a cubic spline's coefficient fades by a factor of 4 per voxel
 
@@ -40,18 +39,19 @@ def _sample_linearly(volume, matrix, offset, outside, out):
 
 
 def resample(
-    volume: NDArray[Any],
-    grid_to_voxel: NDArray[Any],
+    volume: ScalarField | Mask,
+    grid_to_voxel: Affine,
     shape: tuple[int, ...],
     *,
     order: int = 1,
     outside: float = 0.0,
-) -> NDArray[Any]:
+) -> ScalarField:
     """Sample `volume` (X, Y, Z) on a grid of `shape`.
 
     Parameters
     ----------
     volume : (X, Y, Z) array-like
+        Any unit; a mask counts as 0 and 1.
     grid_to_voxel : (4, 4) array-like
         Indices of the new grid to voxel indices of `volume`.
     shape : 3 ints
@@ -62,7 +62,8 @@ def resample(
 
     Returns
     -------
-    float32 ndarray of `shape`.
+    float32 ndarray of `shape`
+        In the volume's unit and, but for order 3, in its range.
 
     Examples
     --------
@@ -93,14 +94,13 @@ def resample(
     return np.asarray(sampled)
 
 
-def resample_part(
-    volume: NDArray[Any], grid_to_voxel: NDArray[Any], shape: tuple[int, ...], *, order: int = 3
-) -> NDArray[Any]:
+def resample_part(volume: ScalarField, grid_to_voxel: Affine, shape: tuple[int, ...], *, order: int = 3) -> ScalarField:
     """As `resample`, but only the part of `volume` that the grid reaches is looked at: cheap for a slice of it.
 
     Parameters
     ----------
     volume : (X, Y, Z) array-like
+        Any unit.
     grid_to_voxel : (4, 4) array-like
         Indices of the new grid to voxel indices of `volume`.
     shape : 3 ints
@@ -109,7 +109,8 @@ def resample_part(
 
     Returns
     -------
-    float32 ndarray of `shape`, 0 where it leaves the volume.
+    float32 ndarray of `shape`
+        In the volume's unit, 0 where the grid leaves the volume.
     """
     matrix = np.array(grid_to_voxel, dtype=float)
     corners = np.array(np.meshgrid(*[(0, side - 1) for side in shape], indexing="ij")).reshape(3, -1)

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.arrays import Plane
 
 MASK_COLOR = "#56B4E9"
 GM_COLOR = "#E69F00"
@@ -43,7 +44,7 @@ class Slice(NamedTuple):
     `axis` is what the slice is across: 0 sagittal, 1 coronal, 2 axial.
     """
 
-    values: np.ndarray
+    values: Plane
     axis: int
 
 

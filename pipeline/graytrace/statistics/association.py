@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import statsmodels.api as sm
@@ -24,7 +24,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 9_999
 _SEED = 20_240_229
 _BATCH = 1_000
-Values = NDArray[Any]
+Values: TypeAlias = NDArray[np.floating[Any]]
+"""(N,) float: a number for each patient, finite; (N, K) for K covariates, (..., N) for many orders of the patients."""
 
 
 @dataclass(frozen=True)
