@@ -12,7 +12,7 @@ import pytest
 import graytrace
 
 PACKAGE = Path(graytrace.__file__).parent
-ROOMS = ("algorithms", "images", "engines", "api.py", "arrays.py")
+ROOMS = ("algorithms", "statistics", "images", "engines", "report", "api.py", "arrays.py")
 ALIAS = re.compile(r"^(\w+): TypeAlias = NDArray\[", re.MULTILINE)
 # names of arrays that are not ours
 OTHERS = {"ArrayLike", "NDArray", "ndarray", "ScanLike"}

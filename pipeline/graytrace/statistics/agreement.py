@@ -58,7 +58,12 @@ def measure_agreement(first: ArrayLike, second: ArrayLike) -> Agreement:
     Parameters
     ----------
     first, second : (N,) array-like
-        The same patients in the same order, finite, N at least 3.
+        The same patients in the same order, finite, N at least 3; one unit.
+
+    Returns
+    -------
+    Agreement
+        In the unit of the measurements.
 
     Raises
     ------

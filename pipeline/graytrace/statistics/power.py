@@ -47,6 +47,11 @@ def split_spread(changes_per_year: Vector, errors_points: Vector, years: Vector)
     years : (n,) array-like
         Interval of each.
 
+    Returns
+    -------
+    Spread
+        Of patients, percentage points per year, and of the measurement, percentage points.
+
     Raises
     ------
     ValueError
@@ -122,9 +127,23 @@ def detectable_correlation(n: int, *, alpha: float = 0.05, power: float = 0.8) -
 
 
 def detectable_slope(doses: Vector, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest slope over these patients' doses that is found, points per year per unit of dose.
+    """Smallest slope over these patients' doses that is found.
 
-    `sd` is the spread around the line.
+    Parameters
+    ----------
+    doses : (N,) array-like
+        N at least 4, not all the same.
+    sd : float
+        Spread around the line, points per year.
+    alpha : float
+        Two-sided.
+    power : float
+        Chance of finding it, in (0, 1).
+
+    Returns
+    -------
+    float
+        Points per year per unit of dose.
     """
     doses = np.asarray(doses, dtype=float)
     r = detectable_correlation(doses.size, alpha=alpha, power=power)
