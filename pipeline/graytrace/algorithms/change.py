@@ -8,7 +8,8 @@ fraction, pulled to midway space, times the Jacobian determinant J_t.  With a fr
 The first part is Jacobian integration; regularization makes it too small, because thin sulci widen on a finer scale
 than a smooth field can follow.  The residual term puts back what the field has left in the images: the difference r
 of the registered visits moves a border along the image gradient g by -r g / |g|^2, which changes the tissue by
-r (grad f . g) / (|g|^2 + a^2), a boundary-shift integral (https://doi.org/10.1109/42.640753) of what is left.
+r (grad f . g) / (|g|^2 + a^2), a boundary-shift integral (https://doi.org/10.1109/42.640753) of what is left.  So
+white matter and deep nuclei are read; gray matter by both of its surfaces at once (`border_shift`).
 The sum hardly depends on the weight of the regularization (docs/validation.md).
 """
 
@@ -20,6 +21,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from graytrace.algorithms.border_shift import fit_border_shifts
 from graytrace.algorithms.deformation import Halves, jacobian_determinant, sample_spline, spline_coefficients
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.intensity import (
@@ -46,9 +48,9 @@ _ITERATIONS = 2  # twice as many moved the error on thick slices by 0.05 points 
 _SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
 _LAST_ITERATIONS = 1  # after the shading that was left has been taken out
 _PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
-_CONTRAST_ROUNDS = 3  # by hand; registration takes a part of a difference for shifts here, too
+_CONTRAST_ROUNDS = 2  # by hand; registration takes a part of a difference for shifts here, too
 _SHADING_ROUNDS = 2  # one leaves a third of it
-_FLUID_NEAR_MM, _NO_FLUID = 1.0, 0.05  # smoothed share of fluid: below it no sulcus is near, not even a hidden one
+_NEAR_MM, _NEAR = 1.0, 0.05  # smoothed share of a tissue: below it none is near, of fluid not even a hidden sulcus
 _OUTLIER_SDS = 3.5  # by hand; six times of it moved the error by 0.05 points at most (validation, V06)
 _GRADIENT_FLOOR_SDS = 0.5  # by hand; two fifths of it moved the error by 0.05 points at most (validation, V06)
 _BEYOND_VOXELS = 3  # slopes at the edge of the data need neighbors, and flows carry up to a voxel or two
@@ -183,40 +185,23 @@ def _register(scene: _Scene, halves: Halves, iterations: int) -> Halves:
     return halves
 
 
-def _far_from_fluid(fluid: Fractions, spacing: float) -> Mask:
-    """Voxels (X, Y, Z) whose surroundings hold no fluid.
+def _pure_voxels(scene: _Scene, inside: Mask, halves: Halves) -> tuple[Mask, Mask, Mask]:
+    """Voxels of fluid, gray and white matter alone, gray matter and fluid far from each other.
 
-    Elsewhere gray matter that seems pure darkens as cortex is lost, because sulci too narrow to be seen open in it.
+    Near fluid gray matter that seems pure darkens as cortex is lost, because sulci too narrow to be seen open in it.
     Taken for another contrast or for shading, that would hide a seventh of the loss.
     """
-    return np.asarray(ndimage.gaussian_filter(fluid, _FLUID_NEAR_MM / spacing) < _NO_FLUID)
+    gm, wm = (scene.common(name, halves) * inside for name in ("gm", "wm"))
+    fluid = np.where(inside, 1 - gm - wm, 0)
+    near_fluid, near_gm = (ndimage.gaussian_filter(f, _NEAR_MM / scene.spacing) > _NEAR for f in (fluid, gm))
+    return (fluid > _PURE) & ~near_gm, (gm > _PURE) & ~near_fluid, wm > _PURE
 
 
-def _even_contrast(
-    scene: _Scene,
-    plain: list[Image],
-    inside: Mask,
-    halves: Halves,
-) -> tuple[_Scene, Halves]:
-    """Scene and flow with the contrast of both visits alike, where it differs by more than real change explains.
-
-    A field of all tissues takes some of the difference for shading, since cortex lies outside and white matter inside:
-    here the field is that of white matter alone.  Registration takes some of it for shifts: so both in turn.
-    """
-    even = scene
-    for _ in range(_CONTRAST_ROUNDS):
-        gm, wm = (even.common(name, halves) * inside for name in ("gm", "wm"))
-        if even is scene:
-            white = match_visits(plain[0], plain[1], wm > _PURE, scene.spacing)
-            even = replace(scene, gains=(white.baseline_gain, white.followup_gain))
-        fluid = np.where(inside, 1 - gm - wm, 0)
-        interior = gm * _far_from_fluid(fluid, scene.spacing)
-        contrast = compare_contrast(*replace(even, contrast=None).registered(halves), (fluid, interior, wm))
-        if contrast is None or not contrast.differs:
-            return scene, halves
-        even = replace(even, contrast=contrast)
-        halves = _register(even, halves, _ITERATIONS)
-    return even, halves
+def _even_contrast(scene: _Scene, inside: Mask, halves: Halves) -> _Scene:
+    """Scene with the contrast of both visits alike."""
+    fluid, gm, wm = _pure_voxels(scene, inside, halves)
+    contrast = compare_contrast(*replace(scene, contrast=None).registered(halves), (fluid, gm, wm), scene.spacing)
+    return replace(scene, contrast=contrast)
 
 
 def _even_sharpness(
@@ -236,17 +221,13 @@ def _even_sharpness(
     return even, halves, variance * grid_to_midway**2
 
 
-def _even_shading(scene: _Scene, gm: Fractions, wm: Fractions, inside: Mask, halves: Halves) -> _Scene:
-    """Scene without the shading that pure voxels still show.
-
-    Of gray matter only what is far from fluid counts.
-    """
-    interior = _far_from_fluid(np.where(inside, 1 - gm - wm, 0), scene.spacing)
-    pure = inside & ((wm > _PURE) | ((gm > _PURE) & interior))
+def _even_shading(scene: _Scene, inside: Mask, halves: Halves) -> _Scene:
+    """Scene without the shading that pure voxels still show."""
+    _, gm, wm = _pure_voxels(scene, inside, halves)
     images = scene.registered(halves)
     gains = scene.gains
     for _ in range(_SHADING_ROUNDS):
-        factors = even_out(images[0], images[1], pure, scene.spacing)
+        factors = even_out(images[0], images[1], gm | wm, scene.spacing)
         images = (images[0] * factors[0], images[1] * factors[1])
         gains = (gains[0] * factors[0], gains[1] * factors[1])
     return replace(scene, gains=gains)
@@ -277,15 +258,16 @@ class _Flow:
         spread = float(np.sqrt((self._shift(fraction) ** 2).sum(dtype=np.float64)))
         return 100 * residual_sd * spread / max(before, 1.0)
 
-    def change_percent(self, fraction: Fractions, *, with_residual: bool = True) -> float:
+    def undone(self, fraction: Fractions) -> float:
+        """What the residual changes of a tissue, voxels, by each voxel's own gradient."""
+        return float((self._shift(fraction) * self.residual).sum(dtype=np.float64))
+
+    def change_percent(self, fraction: Fractions, undone: float) -> float:
         """Change of the volume of a tissue whose midway fraction is given, percent of baseline."""
         before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
         after = float((fraction * self.jacobian_followup).sum(dtype=np.float64))
         if before < 1 or after < 1:  # voxel: no such tissue
             return float("nan")
-        undone = 0.0
-        if with_residual:
-            undone = float((self._shift(fraction) * self.residual).sum(dtype=np.float64))
         return 100 * ((after + undone / 2) / (before - undone / 2) - 1)
 
 
@@ -297,6 +279,24 @@ def _flow(scene: _Scene, halves: Halves, inside: Mask) -> tuple[_Flow, float]:
     lever = inside * scene.robust(residual) * g / ((g * g).sum(0) + floor)
     jacobians = [jacobian_determinant(u) for u in (halves.to_baseline, halves.to_followup)]
     return _Flow(jacobians[0], jacobians[1], residual, lever), float(residual[inside].std())
+
+
+def _gray_undone(scene: _Scene, flow: _Flow, halves: Halves, inside: Mask) -> float:
+    """What the residual changes of gray matter, voxels: by its two surfaces, where the tissues' signals are known."""
+    gm, wm = (scene.common(name, halves) for name in ("gm", "wm"))
+    if scene.contrast is None:
+        return flow.undone(gm)
+    fluid = np.where(inside, np.clip(1 - gm - wm, 0, 1), 0)
+    signals = (scene.contrast.baseline + scene.contrast.followup) / 2
+    shifts = fit_border_shifts(
+        flow.residual,
+        scene.robust(flow.residual),
+        (fluid, gm, wm),
+        (float(signals[0]), float(signals[1]), float(signals[2])),
+        inside,
+        scene.spacing,
+    )
+    return shifts.gray
 
 
 def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: MidwayAlignment) -> ChangeMeasure:
@@ -351,19 +351,22 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         coefficients, fractions, to_voxel, gains, seen, weight, where, max(matched.noise_sd, _LEAST_NOISE), spacing
     )
     halves = _register(scene, Halves(still, still, still), _ITERATIONS)
-    scene, halves = _even_contrast(scene, plain, inside, halves)
+    for _ in range(_CONTRAST_ROUNDS):
+        scene = _even_contrast(scene, inside, halves)
+        halves = _register(scene, halves, 1)
     as_taken = scene.coefficients
     scene, halves, variance_mm2 = _even_sharpness(scene, visits, inside, halves)
-    gm, wm = (scene.common(name, halves) for name in ("gm", "wm"))
-    scene = _even_shading(scene, gm, wm, inside, halves)
+    scene = _even_contrast(_even_shading(scene, inside, halves), inside, halves)
     halves = _register(scene, halves, _LAST_ITERATIONS)
     flow, residual_sd = _flow(scene, halves, inside)
     gm, wm, deep = (scene.common(name, halves) for name in _TISSUES)
     gray = resample(baseline.gm, to_voxel[0], shape)
-    gm_change = flow.change_percent(gm)
-    unsharp, _ = _flow(replace(scene, coefficients=as_taken), halves, inside)
+    gm_undone, wm_undone, deep_undone = _gray_undone(scene, flow, halves, inside), flow.undone(wm), flow.undone(deep)
+    gm_change = flow.change_percent(gm, gm_undone)
+    unsharp = replace(scene, coefficients=as_taken)
+    unsharp_undone = _gray_undone(unsharp, _flow(unsharp, halves, inside)[0], halves, inside)
     longest_mm = max(float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max()) for visit in visits)
-    sharpness_effect = gm_change - unsharp.change_percent(gm)
+    sharpness_effect = gm_change - flow.change_percent(gm, unsharp_undone)
     error = budget_error(
         gm_change,
         noise_points=flow.noise_se_points(gm, residual_sd),
@@ -381,11 +384,11 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     return ChangeMeasure(
         gm_change_percent=gm_change,
         error=error,
-        cortical_gm_change_percent=flow.change_percent(np.maximum(gm - deep, 0)),
-        subcortical_gm_change_percent=flow.change_percent(deep),
-        wm_change_percent=flow.change_percent(wm),
-        brain_change_percent=flow.change_percent(gm + wm),
-        gm_jacobian_percent=flow.change_percent(gm, with_residual=False),
+        cortical_gm_change_percent=flow.change_percent(np.maximum(gm - deep, 0), gm_undone - deep_undone),
+        subcortical_gm_change_percent=flow.change_percent(deep, deep_undone),
+        wm_change_percent=flow.change_percent(wm, wm_undone),
+        brain_change_percent=flow.change_percent(gm + wm, gm_undone + wm_undone),
+        gm_jacobian_percent=flow.change_percent(gm, 0.0),
         noise_sd=matched.noise_sd,
         residual_sd=residual_sd,
         differential_bias_percent=matched.field_percent,

@@ -9,7 +9,7 @@ from scipy import ndimage
 
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.smoothing import smooth_widely
-from graytrace.arrays import Fractions, Image, Mask, ScalarField, Vector
+from graytrace.arrays import Image, Mask, ScalarField, Vector
 
 # "by hand" here: set while the method was written, on simulated pairs, with no comparison on record; what was tried
 # is in docs/validation.md
@@ -29,8 +29,8 @@ _FINE_FIELD_FLOOR = 1e-3  # where there is no pure tissue near, there is no corr
 _LARGEST_RATIO = 0.3  # by hand, logarithm: more is no shading
 _PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
 _FEW_VOXELS = 500  # by hand: for a median
-# of white matter: eight simulated pairs of one contrast differ by up to 0.0019 in voxels that seem pure
-_CONTRAST_FLOOR = 0.002
+_CONTRAST_FIELD_MM = 10.0  # by hand: gray and white matter so close to each other share coil and texture
+_BLOCK_MM = 25.0  # by hand: texture of tissue varies on a finer scale, so blocks are about independent
 
 
 @dataclass(frozen=True)
@@ -66,13 +66,6 @@ class Contrast:
     baseline: Vector
     followup: Vector
 
-    @property
-    def differs(self) -> bool:
-        """Whether the difference is more than what atrophy and noise make of two visits of one protocol."""
-        return bool(
-            np.abs(self.followup / self.followup[-1] - self.baseline / self.baseline[-1]).max() > _CONTRAST_FLOOR
-        )
-
     def even_out(self, image: Image, own: Vector) -> Image:
         """An image with its visit's signals brought to the mean of both visits.
 
@@ -96,33 +89,61 @@ class Contrast:
 
 
 def compare_contrast(
-    baseline: Image, followup: Image, fractions: tuple[Fractions, Fractions, Fractions]
+    baseline: Image, followup: Image, pure: tuple[Mask, Mask, Mask], spacing_mm: float
 ) -> Contrast | None:
     """The contrast of two registered visits, from voxels of a single tissue.
 
-    Another flip angle or inversion time changes gray and fluid against white matter; what gain and shading leave of
-    that would pass for a shift of every border.
+    Another flip angle or inversion time changes gray matter and fluid against white matter; what gain and shading leave
+    of that would pass for a shift of every border.  Gray matter is compared with the white matter near it, because the
+    coil's shading is smooth and contrast is not.  What is found is shrunk by what blocks of the brain say differently
+    (James and Stein 1961), so that it fades to nothing where it can't be told from the texture of tissue.
 
     Parameters
     ----------
     baseline, followup : (X, Y, Z) float32
         Registered intensities on one scale, white matter = 1.
-    fractions : three (X, Y, Z) float32
-        In [0, 1]: fluid, gray and white matter, common to both visits, zero where a visit sees nothing.
+    pure : three (X, Y, Z) bool
+        Voxels of fluid, gray and white matter alone that both visits see.
+    spacing_mm : float
+        Edge of a voxel.
 
     Returns
     -------
     Contrast or None
         None where a tissue has too few voxels or the tissues are not in the order of a T1w scan.
     """
-    signals = np.zeros((2, 3))
-    for number, fraction in enumerate(fractions):
-        pure = fraction > _PURE
-        if np.count_nonzero(pure) < _FEW_VOXELS:
-            return None
-        signals[:, number] = [np.median(image[pure]) for image in (baseline, followup)]
-    rising = np.all(np.diff(signals, axis=1, prepend=0) > 0)
-    return Contrast(signals[0], signals[1]) if rising else None
+    if min(np.count_nonzero(mask) for mask in pure) < _FEW_VOXELS:
+        return None
+    mean = (baseline + followup) / 2
+    signals = np.array([float(np.median(mean[mask])) for mask in pure])
+    if not np.all(np.diff(signals, prepend=0) > 0):
+        return None
+    fluid, gray, white = pure
+    difference = np.clip(followup - baseline, -_LARGEST_RATIO, _LARGEST_RATIO)
+    offsets = np.zeros(3)
+    offsets[0] = np.median(difference[fluid])
+    relative = _shrunk_slope(difference / np.maximum(mean, _DARKEST), gray, gray | white, spacing_mm)
+    offsets[1] = signals[1] * relative
+    return Contrast(signals - offsets / 2, signals + offsets / 2)
+
+
+def _shrunk_slope(values: ScalarField, where: Mask, within: Mask, spacing_mm: float) -> float:
+    """By how much `values` are larger in `where` than near it, both in `within`, shrunk by its standard error."""
+    sigma = _CONTRAST_FIELD_MM / spacing_mm
+    counted = within.astype(np.float32)
+    total = smooth_widely(counted, sigma) + _FIELD_FLOOR
+    share, level = (smooth_widely(counted * part, sigma) / total for part in (where, values))
+    places = np.nonzero(within)
+    contrast, deviation = (where - share)[places], (values - level)[places]
+    block = np.ravel_multi_index(
+        tuple((np.asarray(p) * spacing_mm // _BLOCK_MM).astype(int) for p in places),
+        tuple(int(n * spacing_mm // _BLOCK_MM) + 1 for n in values.shape),
+    )
+    moment = np.bincount(block, weights=contrast * deviation)
+    power = np.bincount(block, weights=contrast**2)
+    slope = moment.sum() / max(power.sum(), 1e-6)
+    variance = ((moment - slope * power) ** 2).sum() / max(power.sum(), 1e-6) ** 2
+    return float(slope * max(0.0, 1 - variance / max(slope**2, 1e-12)))
 
 
 def _flatness(image: Image, spacing_mm: float) -> ScalarField:

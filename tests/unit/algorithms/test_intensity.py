@@ -48,10 +48,13 @@ def _two_contrasts(gray_of_followup: float) -> tuple[np.ndarray, ...]:
     return baseline, followup, fluid, gray, white
 
 
+def _pure(fractions) -> tuple[np.ndarray, ...]:
+    return tuple(fraction > 0.95 for fraction in fractions)
+
+
 def test_other_contrast_is_found_and_mixtures_stay_what_they_are():
     baseline, followup, *fractions = _two_contrasts(0.69)
-    contrast = compare_contrast(baseline, followup, tuple(fractions))
-    assert contrast.differs
+    contrast = compare_contrast(baseline, followup, _pure(fractions), 1.6)
     # "pure" voxels hold up to 5 percent of a neighbor
     np.testing.assert_allclose(contrast.followup / contrast.baseline, [0.21 / 0.2, 0.69 / 0.66, 1], atol=0.01)
     even = [
@@ -62,12 +65,40 @@ def test_other_contrast_is_found_and_mixtures_stay_what_they_are():
     assert after < 0.1 * before
 
 
+def test_the_coil_is_no_contrast():
+    baseline, _, *fractions = _two_contrasts(0.66)
+    radius = np.linalg.norm((np.indices(SHAPE).T - (np.array(SHAPE) - 1) / 2).T, axis=0) / max(SHAPE)
+    # gray matter lies further out than white: as a whole it is 0.6 % brighter against it
+    shaded = (baseline * (1 + 0.05 * radius**2)).astype(np.float32)
+    contrast = compare_contrast(baseline, shaded, _pure(fractions), 1.6)
+    assert contrast.followup[1] / contrast.baseline[1] == pytest.approx(1, abs=0.002)
+
+
+def test_a_contrast_fades_where_blocks_of_the_brain_disagree():
+    baseline, _, *fractions = _two_contrasts(0.66)
+    texture = 0.01 * np.sign(np.sin(np.indices(SHAPE).sum(0) / 6))
+    followup = (baseline * (1 + texture * fractions[1])).astype(np.float32)
+    contrast = compare_contrast(baseline, followup, _pure(fractions), 1.6)
+    assert contrast.followup[1] / contrast.baseline[1] == pytest.approx(1, abs=0.002)
+
+
+def test_a_contrast_grows_without_a_jump():
+    found = []
+    for percent in np.arange(0, 0.6, 0.1):
+        baseline, followup, *fractions = _two_contrasts(0.66 * (1 + percent / 100))
+        contrast = compare_contrast(baseline, followup, _pure(fractions), 1.6)
+        found.append(100 * (contrast.followup[1] / contrast.baseline[1] - 1))
+    assert np.diff(found).max() < 0.15
+    assert found[-1] == pytest.approx(0.5, abs=0.1)
+
+
 def test_same_contrast_is_left_alone():
     baseline, _, *fractions = _two_contrasts(0.66)
-    assert not compare_contrast(baseline, 0.999 * baseline, tuple(fractions)).differs
+    contrast = compare_contrast(baseline, 0.999 * baseline, _pure(fractions), 1.6)
+    assert contrast.followup[1] / contrast.baseline[1] == pytest.approx(1, abs=1e-4)
 
 
 def test_contrast_needs_all_three_tissues():
     baseline, followup, fluid, gray, white = _two_contrasts(0.69)
-    assert compare_contrast(baseline, followup, (0 * fluid, gray, white)) is None
-    assert compare_contrast(baseline, followup, (white, gray, fluid)) is None  # not the order of a T1w scan
+    assert compare_contrast(baseline, followup, _pure((0 * fluid, gray, white)), 1.6) is None
+    assert compare_contrast(baseline, followup, _pure((white, gray, fluid)), 1.6) is None  # not the order of a T1w scan
