@@ -17,7 +17,8 @@ from scipy import ndimage
 from graytrace.algorithms.smoothing import smooth_widely
 from graytrace.arrays import Fractions, Image, Mask, ScalarField
 
-_WIDER_MM = 0.4  # by simulated pairs: 0.5 reads 3 % more of what sulci lose by opening, and 3 % too much of a smooth loss
+# on simulated pairs: 0.5 reads 3 % more of what sulci lose by opening, and 3 % too much of a smooth loss
+_WIDER_MM = 0.4
 _AROUND_MM = 20.0  # by hand: 15 and 25 differ by 0.01 points
 _SHRINKAGE = 1e-3  # of the largest power of a signature: where a surface is hardly there, its shift is zero
 _NOTHING = 1e-20  # where there is neither surface, zero is divided by it

@@ -65,7 +65,8 @@ def test_known_loss_is_found(orientation):
 
 
 def test_residual_term_finds_what_regularization_hides():
-    before, after = _visit(0, 1, noise=0.01), _visit(0.15, 2, noise=0.01)
+    # the noise of a real scan: at half of it the weight of the regularization is too small to hide anything
+    before, after = _visit(0, 1, noise=0.02), _visit(0.15, 2, noise=0.02)
     change, true = measure_change(before, after, STILL), _true_change(before, after)
     assert abs(change.gm_change_percent - true) < abs(change.gm_jacobian_percent - true)
 
@@ -88,8 +89,7 @@ def test_a_blurred_visit_is_no_change():
     change = measure_change(sharp, blurred, STILL)
     # mm^2; registration takes a part of it for shifts of borders that are a few voxels of 1.6 mm thick
     assert 0.4 * 0.45**2 < np.mean(change.sharpness_difference_mm2) < 1.2 * 0.45**2
-    uncorrected = change.gm_change_percent - change.sharpness_effect_points
-    assert abs(change.gm_change_percent) < abs(uncorrected)
+    assert abs(change.gm_change_percent) < 0.2  # as without blur
 
 
 def test_same_input_same_bits():
