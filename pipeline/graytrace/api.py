@@ -17,13 +17,14 @@ from typing import Any
 import numba
 import numpy as np
 import SimpleITK
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from threadpoolctl import threadpool_limits
 
 from graytrace.algorithms.grids import Grid
 from graytrace.algorithms.resampling import resample, resample_part
 from graytrace.algorithms.slices import surround_slices
 from graytrace.algorithms.volumes import tissue_volume_ml
+from graytrace.arrays import Affine, Fractions, Image, Mask, ScalarField, Voxels
 from graytrace.catalog import VISITS
 from graytrace.engines.registry import EMBEDDED, TASKS, engine_of
 from graytrace.engines.runner import TaskResult, run_task
@@ -37,7 +38,6 @@ from graytrace.phantoms.cohort import PhantomPatient, render_pair
 
 ScanLike = str | os.PathLike[str] | tuple[ArrayLike, ArrayLike]
 _FRACTIONS = ("gm_fraction", "wm_fraction", "csf_fraction", "subcortical_gm_fraction")
-_MASKS = ("brain_mask", "intracranial_mask")
 _SLICES = ((2, 0.35), (2, 0.5), (2, 0.65), (1, 0.5))  # axis, and where from below or behind
 _MARGIN_MM = 8.0
 _INSIDE = 0.5
@@ -57,38 +57,39 @@ class Segmentation:
     gm, wm, csf, subcortical_gm : (X, Y, Z) float32 ndarray
         Fractions of each voxel, 0 to 1; `subcortical_gm` is part of `gm`.
     brain_mask, intracranial_mask : (X, Y, Z) bool ndarray
+        The brain, and what lies in the skull.
     measures : mapping
         Other numbers of the engines by name.
     """
 
-    image: NDArray[Any]
-    voxel_to_ras: NDArray[Any]
-    gm: NDArray[Any]
-    wm: NDArray[Any]
-    csf: NDArray[Any]
-    subcortical_gm: NDArray[Any]
-    brain_mask: NDArray[Any]
-    intracranial_mask: NDArray[Any]
+    image: Image
+    voxel_to_ras: Affine
+    gm: Fractions
+    wm: Fractions
+    csf: Fractions
+    subcortical_gm: Fractions
+    brain_mask: Mask
+    intracranial_mask: Mask
     measures: Mapping[str, Any] = field(default_factory=dict, repr=False)
 
     @property
     def gm_volume_ml(self) -> float:
-        """Volume of gray matter."""
+        """Volume of gray matter, ml."""
         return tissue_volume_ml(self.gm, self.voxel_to_ras)
 
     @property
     def wm_volume_ml(self) -> float:
-        """Volume of white matter."""
+        """Volume of white matter, ml."""
         return tissue_volume_ml(self.wm, self.voxel_to_ras)
 
     @property
     def csf_volume_ml(self) -> float:
-        """Volume of cerebrospinal fluid within the skull."""
+        """Volume of cerebrospinal fluid within the skull, ml."""
         return tissue_volume_ml(self.csf, self.voxel_to_ras)
 
     @property
     def icv_ml(self) -> float:
-        """Intracranial volume."""
+        """Intracranial volume, ml."""
         return tissue_volume_ml(self.intracranial_mask, self.voxel_to_ras)
 
 
@@ -109,6 +110,7 @@ class PairChange:
     change_map : (X, Y, Z) float32 ndarray
         Local change of volume there, percent.
     midway_to_ras : (4, 4) ndarray
+        Voxel indices there to RAS mm of midway space.
     """
 
     gm_change_percent: float
@@ -116,12 +118,18 @@ class PairChange:
     measures: Mapping[str, Any] = field(repr=False)
     baseline: Segmentation = field(repr=False)
     followup: Segmentation = field(repr=False)
-    midway: tuple[NDArray[Any], NDArray[Any]] = field(repr=False)
-    change_map: NDArray[Any] = field(repr=False)
-    midway_to_ras: NDArray[Any] = field(repr=False)
+    midway: tuple[Image, Image] = field(repr=False)
+    change_map: ScalarField = field(repr=False)
+    midway_to_ras: Affine = field(repr=False)
 
     def save_figure(self, path: str | os.PathLike[str]) -> None:
-        """Draw the local change on four slices, as a JPEG file: loss blue, gain orange, full color at 10 %."""
+        """Draw the local change on four slices: loss blue, gain orange, full color at 10 %.
+
+        Parameters
+        ----------
+        path : path
+            Of the JPEG file.
+        """
         from graytrace.report.figures import PANEL_PIXELS, Slice, draw_change  # noqa: PLC0415 - Matplotlib is slow
 
         to_midway = np.array(self.measures["baseline_to_midway"]) @ self.baseline.voxel_to_ras
@@ -136,7 +144,7 @@ class PairChange:
         planes = [Slice(scan, axis) for (scan, _), (axis, _) in zip(cuts, _SLICES, strict=True)]
         draw_change(Path(path), planes, [change for _, change in cuts], top=_TOP)
 
-    def _cut(self, image: NDArray[Any], grid: Grid) -> NDArray[Any]:
+    def _cut(self, image: ScalarField, grid: Grid) -> ScalarField:
         return resample_part(image, np.linalg.inv(self.midway_to_ras) @ grid.voxel_to_mm, grid.shape, order=1)
 
 
@@ -147,18 +155,18 @@ class PhantomVisits:
     Parameters
     ----------
     baseline, followup : (array, affine)
-        Intensities (X, Y, Z) and the (4, 4) matrix from voxel indices to RAS millimeters.
+        Intensities (X, Y, Z), int16, and the (4, 4) matrix from voxel indices to RAS millimeters.
     truth : mapping
         Volumes in ml and changes in percent, measured on what was rendered.
     """
 
-    baseline: tuple[NDArray[Any], NDArray[Any]] = field(repr=False)
-    followup: tuple[NDArray[Any], NDArray[Any]] = field(repr=False)
+    baseline: tuple[Voxels, Affine] = field(repr=False)
+    followup: tuple[Voxels, Affine] = field(repr=False)
     truth: Mapping[str, str | float]
 
     @property
     def true_gm_change_percent(self) -> float:
-        """The true change of gray matter."""
+        """The true change of gray matter, percent of the first scan's."""
         return float(self.truth["gm_change_percent"])
 
 
@@ -171,6 +179,11 @@ def segment(scan: ScanLike, *, threads: int = 1) -> Segmentation:
         NIfTI file, or (X, Y, Z) intensities and the (4, 4) matrix from voxel indices to RAS millimeters.
     threads : int
         Cores that may be used.
+
+    Returns
+    -------
+    Segmentation
+        On the scan's own grid.
 
     Raises
     ------
@@ -192,6 +205,11 @@ def measure_pair(baseline: ScanLike, followup: ScanLike, *, threads: int = 1) ->
         As `segment` takes them.
     threads : int
         Cores that may be used.
+
+    Returns
+    -------
+    PairChange
+        Percent of the first scan; loss is negative.
 
     Raises
     ------
@@ -241,13 +259,17 @@ def phantom_pair(
     Parameters
     ----------
     gm_change_percent : float
-        What is asked for, of cortex; the truth of what was rendered is told beside the scans.
+        Percent; what is asked for, of cortex; the truth of what was rendered is told beside the scans.
     voxel_mm : float
-        Side of the voxels.
+        Side of the voxels, mm.
     noise_percent : float
-        Of white matter.
+        Standard deviation of the noise, percent of white matter.
     seed : int
         The same seed renders the same head.
+
+    Returns
+    -------
+    PhantomVisits
     """
     settings = ScanSettings(noise_percent=noise_percent)
     loss = TissueLoss(gm_change_percent, gm_change_percent, 0.0)
@@ -315,6 +337,7 @@ def _load(stages: TaskResult) -> Segmentation:
         image=volumes["image"].data,
         voxel_to_ras=volumes["gm_fraction"].voxel_to_ras,  # each file rounds: this one gives the tables their volumes
         **{name.removesuffix("_fraction"): volumes[name].data for name in _FRACTIONS},
-        **{name: volumes[name].data > 0 for name in _MASKS},
+        brain_mask=volumes["brain_mask"].data > 0,
+        intracranial_mask=volumes["intracranial_mask"].data > 0,
         measures=stages.measures,
     )

@@ -16,13 +16,11 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-from graytrace.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
+from graytrace.algorithms.deformation import Halves, jacobian_determinant, sample_spline, spline_coefficients
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.intensity import (
     Contrast,
@@ -36,49 +34,52 @@ from graytrace.algorithms.multigrid import solve_membrane
 from graytrace.algorithms.precision import ErrorBudget, budget_error
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.sharpness import estimate_sharpness_difference, match_sharpness
+from graytrace.algorithms.visits import VisitTissue, midway_grid
 from graytrace.algorithms.volumes import tissue_volume_ml
+from graytrace.arrays import Affine, Fractions, Image, Mask, ScalarField, Vector, VectorField
 
 _TISSUES = ("gm", "wm", "subcortical_gm")
-_MARGIN_MM = 10.0
-_FINEST_MM, _COARSEST_MM = 1.0, 2.0
-_MEMBRANE_WEIGHT = 10.0
-_ITERATIONS = 2
+# "by hand" here: set while the method was written, on simulated pairs, with no comparison on record; where another
+# value was tried, docs/validation.md tells what it moved
+_MEMBRANE_WEIGHT = 10.0  # by hand: the sum of Jacobian and residual part hardly depends on it
+_ITERATIONS = 2  # twice as many moved the error on thick slices by 0.05 points at most (validation, V06)
 _SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
 _LAST_ITERATIONS = 1  # after the shading that was left has been taken out
-_PURE = 0.95
-_CONTRAST_ROUNDS = 3
+_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
+_CONTRAST_ROUNDS = 3  # by hand; registration takes a part of a difference for shifts here, too
 _SHADING_ROUNDS = 2  # one leaves a third of it
-_INNER_CORTEX_MM = 1.6  # from white matter: sulci, which open as cortex is lost, lie further out
-_OUTLIER_SDS = 3.5
-_GRADIENT_FLOOR_SDS = 0.5
+_FLUID_NEAR_MM, _NO_FLUID = 1.0, 0.05  # smoothed share of fluid: below it no sulcus is near, not even a hidden one
+_OUTLIER_SDS = 3.5  # by hand; six times of it moved the error by 0.05 points at most (validation, V06)
+_GRADIENT_FLOOR_SDS = 0.5  # by hand; two fifths of it moved the error by 0.05 points at most (validation, V06)
+_BEYOND_VOXELS = 3  # slopes at the edge of the data need neighbors, and flows carry up to a voxel or two
 _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
-
-
-@dataclass(frozen=True)
-class VisitTissue:
-    """One visit's bias-corrected image, fractions and masks, (X, Y, Z) on its own grid."""
-
-    image: NDArray[Any]
-    voxel_to_ras: NDArray[Any]
-    gm: NDArray[Any]
-    wm: NDArray[Any]
-    subcortical_gm: NDArray[Any]
-    intracranial_mask: NDArray[Any]
+_FEWEST_VOXELS = 1000  # of overlap: far less than any brain (a ml at 1 mm), so it only catches visits that do not meet
+_LEAST_NOISE = 1e-3  # of white matter: scans without noise (phantoms) must not divide by zero
+_LEAST_JACOBIAN = 1e-3  # a folded voxel has no logarithm
 
 
 @dataclass(frozen=True)
 class MidwayImages:
-    """Both visits in midway space, (X, Y, Z) with white matter = 1, and what changed between them.
+    """Both visits in midway space, and what changed between them.
 
-    `log_jacobian` is the logarithm of local volume at follow-up over baseline.
+    Parameters
+    ----------
+    baseline, followup : (X, Y, Z) float32
+        White matter = 1, zero where a visit sees nothing.
+    gm, brain : (X, Y, Z) float in [0, 1]
+        Fractions common to both visits; `brain` is gray and white matter.
+    log_jacobian : (X, Y, Z) float32
+        Logarithm of local volume at follow-up over baseline, zero beyond 4 mm outside the skull's inside.
+    grid_to_ras : (4, 4) float
+        Grid indices to midway mm.
     """
 
-    baseline: NDArray[Any]
-    followup: NDArray[Any]
-    gm: NDArray[Any]
-    brain: NDArray[Any]
-    log_jacobian: NDArray[Any]
-    grid_to_ras: NDArray[Any]
+    baseline: Image
+    followup: Image
+    gm: Fractions
+    brain: Fractions
+    log_jacobian: ScalarField
+    grid_to_ras: Affine
 
 
 @dataclass(frozen=True)
@@ -112,29 +113,34 @@ class ChangeMeasure:
 class _Scene:
     """Everything on the midway grid that the iterations share."""
 
-    coefficients: tuple[NDArray[Any], NDArray[Any]]
-    fractions: Mapping[str, tuple[NDArray[Any], NDArray[Any]]]  # splines of both visits' tissues
-    to_voxel: tuple[NDArray[Any], NDArray[Any]]
-    gains: tuple[NDArray[Any], NDArray[Any]]
-    seen: NDArray[Any]
-    weight: NDArray[Any]
+    coefficients: tuple[ScalarField, ScalarField]  # splines of both visits' images
+    fractions: Mapping[str, tuple[ScalarField, ScalarField]]  # splines of both visits' tissues
+    to_voxel: tuple[Affine, Affine]  # midway grid to voxels of each visit
+    gains: tuple[ScalarField, ScalarField]
+    seen: Mask
+    weight: ScalarField
+    where: Mask  # where the data count, and a little beyond: elsewhere nothing is computed
     noise_sd: float
     spacing: float
     contrast: Contrast | None = None  # as found after gains; None: both visits have the same
 
-    def common(self, name: str, velocity: NDArray[Any]) -> NDArray[Any]:
+    def halves(self, velocity: VectorField) -> Halves:
+        """The flow of a velocity from midway space to both visits."""
+        return Halves.of(velocity, self.where)
+
+    def common(self, name: str, halves: Halves) -> Fractions:
         """A fraction of both visits in midway space: the mean of the two, each carried by its half of the flow."""
-        warps = (exponential(-velocity / 2), exponential(velocity / 2))
+        warps = (halves.to_baseline, halves.to_followup)
         pulled = [
-            np.clip(sample_spline(c, m, u), 0, 1)  # a spline overshoots
+            np.clip(sample_spline(c, m, u, self.where), 0, 1)  # a spline overshoots
             for c, m, u in zip(self.fractions[name], self.to_voxel, warps, strict=True)
         ]
         return np.asarray((pulled[0] + pulled[1]) / 2 * self.seen)
 
-    def registered(self, velocity: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def registered(self, halves: Halves) -> tuple[Image, Image]:
         """Both visits, each warped by its half of the flow."""
-        baseline = sample_spline(self.coefficients[0], self.to_voxel[0], exponential(-velocity / 2))
-        followup = sample_spline(self.coefficients[1], self.to_voxel[1], exponential(velocity / 2))
+        baseline = sample_spline(self.coefficients[0], self.to_voxel[0], halves.to_baseline, self.where)
+        followup = sample_spline(self.coefficients[1], self.to_voxel[1], halves.to_followup, self.where)
         baseline, followup = baseline * self.gains[0], followup * self.gains[1]
         if self.contrast is None:
             return baseline, followup
@@ -143,7 +149,7 @@ class _Scene:
             self.contrast.even_out(followup, self.contrast.followup),
         )
 
-    def robust(self, residual: NDArray[Any]) -> NDArray[Any]:
+    def robust(self, residual: ScalarField) -> ScalarField:
         """Weight of each voxel's difference: what registration can't explain counts less.
 
         Noise keeps its full weight: a weight that falls from zero on takes a sixth of every real shift with it.
@@ -152,40 +158,20 @@ class _Scene:
         return np.asarray(self.weight * (limit / np.maximum(np.abs(residual), limit)) ** 2)
 
 
-def midway_grid(
-    visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignment
-) -> tuple[NDArray[Any], tuple[int, int, int]]:
-    """Cubic RAS grid in midway space around both intracranial masks: (4, 4) grid to RAS and shape."""
-    corners, finest = [], _COARSEST_MM
-    for visit, to_midway in zip(visits, (alignment.baseline_to_midway, alignment.followup_to_midway), strict=True):
-        voxel_to_midway = to_midway @ visit.voxel_to_ras
-        places = np.argwhere(visit.intracranial_mask)
-        corners.append(places @ voxel_to_midway[:3, :3].T + voxel_to_midway[:3, 3])
-        finest = min(finest, float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).min()))
-    spacing = max(finest, _FINEST_MM)
-    points = np.concatenate(corners)
-    low, high = points.min(0) - _MARGIN_MM, points.max(0) + _MARGIN_MM
-    # a grid centred between the masks: swapping the visits gives the same grid
-    sides = np.ceil((high - low) / spacing).astype(int) + 1
-    grid_to_ras = np.diag([spacing, spacing, spacing, 1.0])
-    grid_to_ras[:3, 3] = (low + high) / 2 - spacing * (sides - 1) / 2
-    return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
-
-
-def _seen(visit: VisitTissue, to_voxel: NDArray[Any], shape: tuple[int, int, int]) -> NDArray[Any]:
+def _seen(visit: VisitTissue, to_voxel: Affine, shape: tuple[int, int, int]) -> Mask:
     """Where a visit's field of view covers the grid, short of its last voxel."""
     seen = np.zeros(visit.image.shape, np.float32)
     seen[1:-1, 1:-1, 1:-1] = 1
-    return resample(seen, to_voxel, shape) > 0.99
+    return resample(seen, to_voxel, shape) > 0.99  # one, but for rounding: all eight neighbors are seen
 
 
-def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray[Any]:
-    """Stationary velocity (3, X, Y, Z), voxels, from baseline to follow-up, improved by Gauss-Newton steps."""
-    velocity = velocity.copy()
+def _register(scene: _Scene, halves: Halves, iterations: int) -> Halves:
+    """Flow from baseline to follow-up, improved by Gauss-Newton steps."""
     for _ in range(iterations):
-        baseline, followup = scene.registered(velocity)
+        velocity = halves.velocity
+        baseline, followup = scene.registered(halves)
         residual = followup - baseline
-        g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
+        g = np.asarray(np.gradient((baseline + followup) / 2)).astype(np.float32)
         weight = scene.robust(residual) / scene.noise_sd**2
         h = np.stack([weight * g[a] * g[b] for a, b in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]).astype(
             np.float32
@@ -193,65 +179,71 @@ def _register(scene: _Scene, velocity: NDArray[Any], iterations: int) -> NDArray
         # minus the gradient of the energy: data, and the membrane's pull on what is there already
         laplacian = np.stack([ndimage.laplace(component, mode="nearest") for component in velocity])
         b = (-(weight * residual) * g + _MEMBRANE_WEIGHT * laplacian).astype(np.float32)
-        velocity += solve_membrane(h, b, _MEMBRANE_WEIGHT)
-    return velocity
+        halves = scene.halves(velocity + solve_membrane(h, b, _MEMBRANE_WEIGHT))
+    return halves
+
+
+def _far_from_fluid(fluid: Fractions, spacing: float) -> Mask:
+    """Voxels (X, Y, Z) whose surroundings hold no fluid.
+
+    Elsewhere gray matter that seems pure darkens as cortex is lost, because sulci too narrow to be seen open in it.
+    Taken for another contrast or for shading, that would hide a seventh of the loss.
+    """
+    return np.asarray(ndimage.gaussian_filter(fluid, _FLUID_NEAR_MM / spacing) < _NO_FLUID)
 
 
 def _even_contrast(
     scene: _Scene,
-    plain: list[NDArray[Any]],
-    inside: NDArray[Any],
-    velocity: NDArray[Any],
-) -> tuple[_Scene, NDArray[Any]]:
-    """Scene and velocity with the contrast of both visits alike, where it differs by more than real change explains.
+    plain: list[Image],
+    inside: Mask,
+    halves: Halves,
+) -> tuple[_Scene, Halves]:
+    """Scene and flow with the contrast of both visits alike, where it differs by more than real change explains.
 
     A field of all tissues takes some of the difference for shading, since cortex lies outside and white matter inside:
     here the field is that of white matter alone.  Registration takes some of it for shifts: so both in turn.
     """
     even = scene
     for _ in range(_CONTRAST_ROUNDS):
-        gm, wm = (even.common(name, velocity) * inside for name in ("gm", "wm"))
+        gm, wm = (even.common(name, halves) * inside for name in ("gm", "wm"))
         if even is scene:
             white = match_visits(plain[0], plain[1], wm > _PURE, scene.spacing)
             even = replace(scene, gains=(white.baseline_gain, white.followup_gain))
-        contrast = compare_contrast(
-            *replace(even, contrast=None).registered(velocity), (np.where(inside, 1 - gm - wm, 0), gm, wm)
-        )
+        fluid = np.where(inside, 1 - gm - wm, 0)
+        interior = gm * _far_from_fluid(fluid, scene.spacing)
+        contrast = compare_contrast(*replace(even, contrast=None).registered(halves), (fluid, interior, wm))
         if contrast is None or not contrast.differs:
-            return scene, velocity
+            return scene, halves
         even = replace(even, contrast=contrast)
-        velocity = _register(even, velocity, _ITERATIONS)
-    return even, velocity
+        halves = _register(even, halves, _ITERATIONS)
+    return even, halves
 
 
 def _even_sharpness(
-    scene: _Scene, visits: tuple[VisitTissue, VisitTissue], inside: NDArray[Any], velocity: NDArray[Any]
-) -> tuple[_Scene, NDArray[Any], NDArray[Any]]:
-    """Scene and velocity with both visits equally sharp, and the variance (3,), mm^2, that follow-up had more of."""
+    scene: _Scene, visits: tuple[VisitTissue, VisitTissue], inside: Mask, halves: Halves
+) -> tuple[_Scene, Halves, Vector]:
+    """Scene and flow with both visits equally sharp, and the variance (3,), mm^2, that follow-up had more of."""
     variance = np.zeros(3)
     grid_to_midway = scene.spacing
     to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
     even = scene
     for _ in range(_SHARPNESS_ROUNDS):
-        gm, wm = (even.common(name, velocity) for name in ("gm", "wm"))
-        variance = variance + estimate_sharpness_difference(*even.registered(velocity), gm, wm, inside)
+        gm, wm = (even.common(name, halves) for name in ("gm", "wm"))
+        variance = variance + estimate_sharpness_difference(*even.registered(halves), gm, wm, inside)
         images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
         even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
-        velocity = _register(even, velocity, 1)
-    return even, velocity, variance * grid_to_midway**2
+        halves = _register(even, halves, 1)
+    return even, halves, variance * grid_to_midway**2
 
 
-def _even_shading(
-    scene: _Scene, gm: NDArray[Any], wm: NDArray[Any], inside: NDArray[Any], velocity: NDArray[Any]
-) -> _Scene:
+def _even_shading(scene: _Scene, gm: Fractions, wm: Fractions, inside: Mask, halves: Halves) -> _Scene:
     """Scene without the shading that pure voxels still show.
 
-    Only the inner half of the cortex counts: in the outer half sulci too narrow to be seen darken as they open, and
-    evening that out would hide a part of the loss.
+    Of gray matter only what is far from fluid counts.
     """
-    inner = distance_to(wm > 0.5, np.full(3, scene.spacing)) < _INNER_CORTEX_MM
-    pure = inside & ((wm > _PURE) | ((gm > _PURE) & inner))
-    images = scene.registered(velocity)
+    interior = _far_from_fluid(np.where(inside, 1 - gm - wm, 0), scene.spacing)
+    pure = inside & ((wm > _PURE) | ((gm > _PURE) & interior))
+    images = scene.registered(halves)
     gains = scene.gains
     for _ in range(_SHADING_ROUNDS):
         factors = even_out(images[0], images[1], pure, scene.spacing)
@@ -263,33 +255,33 @@ def _even_shading(
 def _plain_difference_percent(visits: tuple[VisitTissue, VisitTissue]) -> float:
     """Change of gray matter by the two segmentations alone."""
     before, after = (tissue_volume_ml(visit.gm, visit.voxel_to_ras) for visit in visits)
-    return 100 * (after / max(before, 1e-6) - 1)
+    return 100 * (after / max(before, 1e-6) - 1)  # of an empty fraction: no error, a gap that says it
 
 
 @dataclass(frozen=True)
 class _Flow:
     """What the registration says: volumes of a voxel at both visits and the shift that it left undone."""
 
-    jacobian_baseline: NDArray[Any]
-    jacobian_followup: NDArray[Any]
-    residual: NDArray[Any]  # (X, Y, Z): r
-    lever: NDArray[Any]  # (3, X, Y, Z): g / (|g|^2 + a^2), the shift for a residual of one
+    jacobian_baseline: ScalarField
+    jacobian_followup: ScalarField
+    residual: ScalarField  # (X, Y, Z): r
+    lever: VectorField  # (3, X, Y, Z): g / (|g|^2 + a^2), the shift for a residual of one
 
-    def _shift(self, fraction: NDArray[Any]) -> NDArray[Any]:
+    def _shift(self, fraction: Fractions) -> ScalarField:
         """(X, Y, Z) what a residual of one does to a tissue: grad f . g / (|g|^2 + a^2)."""
         return np.asarray(sum(s * k for s, k in zip(np.gradient(fraction), self.lever, strict=True)))
 
-    def noise_se_points(self, fraction: NDArray[Any], residual_sd: float) -> float:
+    def noise_se_points(self, fraction: Fractions, residual_sd: float) -> float:
         """Standard error of the residual part of `change_percent` that noise of `residual_sd` makes."""
         before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
         spread = float(np.sqrt((self._shift(fraction) ** 2).sum(dtype=np.float64)))
         return 100 * residual_sd * spread / max(before, 1.0)
 
-    def change_percent(self, fraction: NDArray[Any], *, with_residual: bool = True) -> float:
+    def change_percent(self, fraction: Fractions, *, with_residual: bool = True) -> float:
         """Change of the volume of a tissue whose midway fraction is given, percent of baseline."""
         before = float((fraction * self.jacobian_baseline).sum(dtype=np.float64))
         after = float((fraction * self.jacobian_followup).sum(dtype=np.float64))
-        if before < 1 or after < 1:
+        if before < 1 or after < 1:  # voxel: no such tissue
             return float("nan")
         undone = 0.0
         if with_residual:
@@ -297,13 +289,13 @@ class _Flow:
         return 100 * ((after + undone / 2) / (before - undone / 2) - 1)
 
 
-def _flow(scene: _Scene, velocity: NDArray[Any], inside: NDArray[Any]) -> tuple[_Flow, float]:
-    baseline, followup = scene.registered(velocity)
+def _flow(scene: _Scene, halves: Halves, inside: Mask) -> tuple[_Flow, float]:
+    baseline, followup = scene.registered(halves)
     residual = followup - baseline
-    g = np.stack(np.gradient((baseline + followup) / 2)).astype(np.float32)
+    g = np.asarray(np.gradient((baseline + followup) / 2)).astype(np.float32)
     floor = (_GRADIENT_FLOOR_SDS * scene.noise_sd) ** 2
     lever = inside * scene.robust(residual) * g / ((g * g).sum(0) + floor)
-    jacobians = [jacobian_determinant(exponential(sign * velocity / 2)) for sign in (-1, 1)]
+    jacobians = [jacobian_determinant(u) for u in (halves.to_baseline, halves.to_followup)]
     return _Flow(jacobians[0], jacobians[1], residual, lever), float(residual[inside].std())
 
 
@@ -313,8 +305,10 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     Parameters
     ----------
     baseline, followup : VisitTissue
+        (X, Y, Z) arrays, each on its own grid.
     alignment : MidwayAlignment
-        From `midway.align_visits`; a scanner's scale change is in it and so is not counted as change.
+        RAS mm of each visit to midway mm, from `midway.align_visits`; a scanner's scale change is in it and so is not
+        counted as change.
 
     Returns
     -------
@@ -338,32 +332,36 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     intracranial = masks[0] + masks[1] > 1
     seen = _seen(baseline, to_voxel[0], shape) & _seen(followup, to_voxel[1], shape)
     inside = intracranial & seen
-    if np.count_nonzero(inside) < 1000:
+    if np.count_nonzero(inside) < _FEWEST_VOXELS:
         raise ValueError("the two visits hardly overlap in midway space")
     coefficients = (spline_coefficients(baseline.image), spline_coefficients(followup.image))
     still = np.zeros((3, *shape), np.float32)
     plain = [sample_spline(c, m, still) for c, m in zip(coefficients, to_voxel, strict=True)]
     matched: MatchedVisits = match_visits(plain[0], plain[1], inside, spacing)
-    near = distance_to(intracranial, np.full(3, spacing)) < _DATA_REACH_MM
+    outside_mm = distance_to(intracranial, np.full(3, spacing))
+    near = outside_mm < _DATA_REACH_MM
     gains = (matched.baseline_gain, matched.followup_gain)
     weight = (near & seen).astype(np.float32)
+    where = outside_mm < _DATA_REACH_MM + _BEYOND_VOXELS * spacing
     fractions = {
         name: (spline_coefficients(getattr(baseline, name)), spline_coefficients(getattr(followup, name)))
         for name in _TISSUES
     }
-    scene = _Scene(coefficients, fractions, to_voxel, gains, seen, weight, max(matched.noise_sd, 1e-3), spacing)
-    velocity = _register(scene, still, _ITERATIONS)
-    scene, velocity = _even_contrast(scene, plain, inside, velocity)
+    scene = _Scene(
+        coefficients, fractions, to_voxel, gains, seen, weight, where, max(matched.noise_sd, _LEAST_NOISE), spacing
+    )
+    halves = _register(scene, Halves(still, still, still), _ITERATIONS)
+    scene, halves = _even_contrast(scene, plain, inside, halves)
     as_taken = scene.coefficients
-    scene, velocity, variance_mm2 = _even_sharpness(scene, visits, inside, velocity)
-    gm, wm = (scene.common(name, velocity) for name in ("gm", "wm"))
-    scene = _even_shading(scene, gm, wm, inside, velocity)
-    velocity = _register(scene, velocity, _LAST_ITERATIONS)
-    flow, residual_sd = _flow(scene, velocity, inside)
-    gm, wm, deep = (scene.common(name, velocity) for name in _TISSUES)
-    everything = float(resample(baseline.gm, to_voxel[0], shape).sum()) + 1e-6
+    scene, halves, variance_mm2 = _even_sharpness(scene, visits, inside, halves)
+    gm, wm = (scene.common(name, halves) for name in ("gm", "wm"))
+    scene = _even_shading(scene, gm, wm, inside, halves)
+    halves = _register(scene, halves, _LAST_ITERATIONS)
+    flow, residual_sd = _flow(scene, halves, inside)
+    gm, wm, deep = (scene.common(name, halves) for name in _TISSUES)
+    gray = resample(baseline.gm, to_voxel[0], shape)
     gm_change = flow.change_percent(gm)
-    unsharp, _ = _flow(replace(scene, coefficients=as_taken), velocity, inside)
+    unsharp, _ = _flow(replace(scene, coefficients=as_taken), halves, inside)
     longest_mm = max(float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max()) for visit in visits)
     sharpness_effect = gm_change - unsharp.change_percent(gm)
     error = budget_error(
@@ -375,7 +373,8 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         longest_voxel_mm=longest_mm,
     )
     with np.errstate(divide="ignore"):
-        log_jacobian = np.log(np.maximum(flow.jacobian_followup, 1e-3) / np.maximum(flow.jacobian_baseline, 1e-3))
+        volumes = [np.maximum(part, _LEAST_JACOBIAN) for part in (flow.jacobian_baseline, flow.jacobian_followup)]
+        log_jacobian = np.log(volumes[1] / volumes[0])
     images = MidwayImages(
         plain[0] * scene.gains[0], plain[1] * scene.gains[1], gm, gm + wm, log_jacobian * near, grid_to_ras
     )
@@ -392,6 +391,6 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         differential_bias_percent=matched.field_percent,
         sharpness_difference_mm2=(float(variance_mm2[0]), float(variance_mm2[1]), float(variance_mm2[2])),
         sharpness_effect_points=sharpness_effect,
-        covered_percent=100 * float((resample(baseline.gm, to_voxel[0], shape) * seen).sum()) / everything,
+        covered_percent=100 * float((gray * seen).sum()) / (float(gray.sum()) + 1e-6),
         images=images,
     )

@@ -2,25 +2,30 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
+
+from graytrace.arrays import Affine, Image, Mask, ScalarField, VectorField
 
 _SQUARINGS = 3  # velocities are a few voxels at most: an eighth of half of that is well under half a voxel
 _SPLINE_REACH = 10  # voxels: what lies further away weighs less than a millionth
 
 
 @numba.njit(parallel=True, cache=True)
-def _compose(u, out):
-    """out(x) = u(x) + u(x + u(x)), linear interpolation, borders repeated."""
+def _compose(u, where, out):
+    """out(x) = u(x) + u(x + u(x)), linear interpolation, borders repeated; twice u(x) outside of `where`."""
     nx, ny, nz = u.shape[1:]
     for plane in numba.prange(nx):
         i = np.int64(plane)
         for j in range(ny):
             for k in range(nz):
+                if not where[i, j, k]:
+                    for n in range(3):
+                        out[n, i, j, k] = 2 * u[n, i, j, k]
+                    continue
                 px = min(max(i + u[0, i, j, k], np.float32(0)), np.float32(nx - 1.001))
                 py = min(max(j + u[1, i, j, k], np.float32(0)), np.float32(ny - 1.001))
                 pz = min(max(k + u[2, i, j, k], np.float32(0)), np.float32(nz - 1.001))
@@ -36,14 +41,46 @@ def _compose(u, out):
                     out[n, i, j, k] = u[n, i, j, k] + low * (1 - fz) + high * fz
 
 
-def exponential(velocity: NDArray[Any]) -> NDArray[Any]:
-    """Displacement (3, X, Y, Z), voxels, of the unit-time flow of a stationary velocity, by scaling and squaring."""
+def exponential(velocity: VectorField, where: Mask | None = None) -> VectorField:
+    """Displacement of the unit-time flow of a stationary velocity, by scaling and squaring.
+
+    Parameters
+    ----------
+    velocity : (3, X, Y, Z) ndarray
+        Voxels.
+    where : (X, Y, Z) bool ndarray, optional
+        Where the flow matters; elsewhere the velocity itself, its first order, stands for it.
+
+    Returns
+    -------
+    (3, X, Y, Z) float32 ndarray
+        Voxels.
+    """
+    where = np.ones(velocity.shape[1:], bool) if where is None else where
     u = (velocity / 2**_SQUARINGS).astype(np.float32)
     for _ in range(_SQUARINGS):
         out = np.empty_like(u)
-        _compose(u, out)
+        _compose(u, where, out)
         u = out
     return np.asarray(u)
+
+
+@dataclass(frozen=True)
+class Halves:
+    """A stationary velocity from baseline to follow-up and the displacements of its two halves.
+
+    All are (3, X, Y, Z) float32, voxels of the midway grid; `to_baseline` and `to_followup` lead from midway space to
+    the visits.
+    """
+
+    velocity: VectorField
+    to_baseline: VectorField
+    to_followup: VectorField
+
+    @classmethod
+    def of(cls, velocity: VectorField, where: Mask | None = None) -> Halves:
+        """The halves of the flow of a velocity, exact in `where`."""
+        return cls(velocity, exponential(-velocity / 2, where), exponential(velocity / 2, where))
 
 
 @numba.njit(parallel=True, cache=True)
@@ -55,7 +92,7 @@ def _determinant(cx, cy, cz):
         i = np.int64(plane)
         for j in range(1, ny - 1):
             for k in range(1, nz - 1):
-                h = np.float32(0.5)
+                h = np.float32(0.5)  # slope of a cubic B-spline at a voxel: half the difference of its neighbors
                 a00 = 1 + h * (cx[0, i + 1, j, k] - cx[0, i - 1, j, k])
                 a01 = h * (cy[0, i, j + 1, k] - cy[0, i, j - 1, k])
                 a02 = h * (cz[0, i, j, k + 1] - cz[0, i, j, k - 1])
@@ -71,7 +108,7 @@ def _determinant(cx, cy, cz):
     return out
 
 
-def _coefficients_along(u: NDArray[Any], axis: int) -> NDArray[Any]:
+def _coefficients_along(u: VectorField, axis: int) -> VectorField:
     """Cubic B-spline coefficients along one axis, slopes going on straight beyond the borders."""
     pad = [(_SPLINE_REACH, _SPLINE_REACH) if a == axis else (0, 0) for a in range(u.ndim)]
     inner = tuple(slice(_SPLINE_REACH, -_SPLINE_REACH) if a == axis else slice(None) for a in range(u.ndim))
@@ -79,18 +116,28 @@ def _coefficients_along(u: NDArray[Any], axis: int) -> NDArray[Any]:
     return np.asarray(ndimage.spline_filter1d(wide, order=3, axis=axis, output=np.float32, mode="mirror")[inner])
 
 
-def jacobian_determinant(u: NDArray[Any]) -> NDArray[Any]:
-    """det(1 + grad u) of a displacement (3, X, Y, Z) in voxels, (X, Y, Z); one on the outermost voxels.
+def jacobian_determinant(u: VectorField) -> ScalarField:
+    """det(1 + grad u) of a displacement.
 
     The derivatives are those of cubic splines through the voxels: plain central differences lose a quarter of what
     changes within five voxels, and sulci widen on that scale.
+
+    Parameters
+    ----------
+    u : (3, X, Y, Z) float32
+        Voxels.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        Volume of a voxel after over before, positive where nothing folds; one on the outermost voxels.
     """
     return np.asarray(_determinant(*(_coefficients_along(u, axis) for axis in (1, 2, 3))))
 
 
 @numba.njit(parallel=True, cache=True)
-def _sample_spline(coefficients, matrix, offset, u, out):
-    """Cubic B-spline of `coefficients` at matrix (x + u) + offset; zero outside."""
+def _sample_spline(coefficients, matrix, offset, u, where, out):
+    """Cubic B-spline of `coefficients` at matrix (x + u) + offset; zero outside of the image and of `where`."""
     nx, ny, nz = out.shape
     sx, sy, sz = coefficients.shape
     for plane in numba.prange(nx):
@@ -100,6 +147,9 @@ def _sample_spline(coefficients, matrix, offset, u, out):
         wz = np.empty(4, np.float32)
         for j in range(ny):
             for k in range(nz):
+                if not where[i, j, k]:
+                    out[i, j, k] = 0
+                    continue
                 x = i + u[0, i, j, k]
                 y = j + u[1, i, j, k]
                 z = k + u[2, i, j, k]
@@ -135,21 +185,45 @@ def _sample_spline(coefficients, matrix, offset, u, out):
                 out[i, j, k] = total
 
 
-def spline_coefficients(image: NDArray[Any]) -> NDArray[Any]:
-    """Cubic B-spline coefficients (X, Y, Z) float32 of an image, mirrored at the borders."""
+def spline_coefficients(image: Image) -> ScalarField:
+    """Cubic B-spline coefficients of an image, mirrored at the borders.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+        Any unit.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        In the image's unit.
+    """
     return np.asarray(ndimage.spline_filter(np.asarray(image, np.float32), order=3, output=np.float32, mode="mirror"))
 
 
-def sample_spline(coefficients: NDArray[Any], grid_to_voxel: NDArray[Any], u: NDArray[Any]) -> NDArray[Any]:
+def sample_spline(
+    coefficients: ScalarField, grid_to_voxel: Affine, u: VectorField, where: Mask | None = None
+) -> ScalarField:
     """Image with `coefficients` on a displaced grid: at grid_to_voxel applied to (x + u(x)), zero outside.
 
     Parameters
     ----------
-    coefficients : (A, B, C) float32, from `spline_coefficients`
-    grid_to_voxel : (4, 4) array-like
-    u : (3, X, Y, Z) float32, displacement in grid voxels
+    coefficients : (A, B, C) float32
+        From `spline_coefficients`.
+    grid_to_voxel : (4, 4) ndarray
+        Indices of the grid to voxel indices of the image.
+    u : (3, X, Y, Z) float32
+        Displacement in voxels of the grid.
+    where : (X, Y, Z) bool ndarray, optional
+        Where the image is wanted; zero elsewhere.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        In the image's unit; a spline overshoots its range at sharp borders.
     """
+    where = np.ones(u.shape[1:], bool) if where is None else where
     out = np.empty(u.shape[1:], np.float32)
     matrix = np.ascontiguousarray(grid_to_voxel[:3, :3], dtype=np.float64)
-    _sample_spline(coefficients, matrix, np.ascontiguousarray(grid_to_voxel[:3, 3], dtype=np.float64), u, out)
+    _sample_spline(coefficients, matrix, np.ascontiguousarray(grid_to_voxel[:3, 3], dtype=np.float64), u, where, out)
     return out

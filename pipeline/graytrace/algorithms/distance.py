@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 (its documented name)
-from numpy.typing import NDArray
+
+from graytrace.arrays import Mask, ScalarField, Vector
 
 
-def distance_to(mask: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
+def distance_to(mask: Mask, voxel_mm: Vector) -> ScalarField:
     """Distance of each voxel's centre to the nearest voxel of a mask.
 
     Exact and linear in the number of voxels (Maurer et al., https://doi.org/10.1109/TPAMI.2003.1177156); four times
@@ -19,10 +18,12 @@ def distance_to(mask: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
     ----------
     mask : (X, Y, Z) bool array-like
     voxel_mm : (3,) array-like
+        Edges of a voxel, mm.
 
     Returns
     -------
-    (X, Y, Z) float32 ndarray, mm; zero in the mask, infinite everywhere if the mask is empty.
+    (X, Y, Z) float32 ndarray
+        mm; zero in the mask, infinite everywhere if the mask is empty.
     """
     mask = np.asarray(mask, dtype=bool)
     if not mask.any():

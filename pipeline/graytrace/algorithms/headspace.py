@@ -2,19 +2,17 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.arrays import Affine, Mask
 
-_SULCUS_MM = 10.0  # closes sulci and the gap between the hemispheres
-_RIM_MM = 2.0  # CSF between the brain's convex hull-like surface and the inner skull
+_SULCUS_MM = 10.0  # by hand: closes sulci and the gap between the hemispheres
+_RIM_MM = 2.0  # by hand: CSF between the brain's convex hull-like surface and the inner skull
 
 
-def surround_brain(brain_mask: NDArray[Any], voxel_to_ras: NDArray[Any]) -> NDArray[Any]:
+def surround_brain(brain_mask: Mask, voxel_to_ras: Affine) -> Mask:
     """Close a brain mask over sulci and add a thin rim.
 
     Downstream steps need a mask with the CSF around the brain. Where a tool finds no inner skull this stands in for it;

@@ -3,45 +3,68 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
-_FIELD_MM = 15.0
-_FLAT_GRADIENT_PER_MM = 0.05  # of white matter: above it a voxel lies on a border, where real change would show
-_DARKEST = 0.35  # of white matter: fluid has too little signal to tell a gain
-_ROUNDS = 3
-_FINE_FIELD_MM = 8.0
+from graytrace.algorithms.robust import SD_OF_MAD
+from graytrace.algorithms.smoothing import smooth_widely
+from graytrace.arrays import Fractions, Image, Mask, ScalarField, Vector
+
+# "by hand" here: set while the method was written, on simulated pairs, with no comparison on record; what was tried
+# is in docs/validation.md
+_BLUR_MM = 1.0  # by hand: noise is no gradient
+_FIELD_MM = 15.0  # by hand: what N4 leaves at both visits
+_FLAT_GRADIENT_PER_MM = 0.05  # by hand; of white matter: above it a voxel lies on a border, where change would show
+_BRIGHT_PERCENTILE = 90  # white matter, about: the scale is then taken from flat bright voxels
+_BRIGHT = 0.8  # by hand, of that percentile: brighter than cortex
+_FLAT_ENOUGH = 0.3  # by hand: weight from which a voxel counts for a median
+_OUTLIER_SDS = 2.0  # by hand: a difference that counts half (Cauchy weights)
+_FIELD_FLOOR = 1e-4  # where no flat voxel is near, there is no field
+_AIR = 1e-3  # of that percentile: air has no logarithm
+_DARKEST = 0.35  # by hand; of white matter: fluid has too little signal to tell a gain
+_ROUNDS = 3  # by hand: of reweighting
+_FINE_FIELD_MM = 8.0  # splines of 22 to 50 mm through white matter alone did no better (validation)
 _FINE_FIELD_FLOOR = 1e-3  # where there is no pure tissue near, there is no correction
-_LARGEST_RATIO = 0.3
-_PURE = 0.95
-_FEW_VOXELS = 500
+_LARGEST_RATIO = 0.3  # by hand, logarithm: more is no shading
+_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
+_FEW_VOXELS = 500  # by hand: for a median
 # of white matter: eight simulated pairs of one contrast differ by up to 0.0019 in voxels that seem pure
 _CONTRAST_FLOOR = 0.002
 
 
 @dataclass(frozen=True)
 class MatchedVisits:
-    """Factors (X, Y, Z) that bring both visits to white matter = 1 without differential bias, and their difference.
+    """Factors that bring both visits to white matter = 1 without differential bias, and their difference.
 
-    `noise_sd` is the robust spread of follow-up minus baseline in the mask, `field_percent` the spread of the
-    differential bias field that was removed.
+    Parameters
+    ----------
+    baseline_gain, followup_gain : (X, Y, Z) float32
+        Factors for the intensities, positive.
+    noise_sd : float
+        Robust spread of follow-up minus baseline in the mask, of white matter.
+    field_percent : float
+        Spread of the differential bias field that was removed.
     """
 
-    baseline_gain: NDArray[Any]
-    followup_gain: NDArray[Any]
+    baseline_gain: ScalarField
+    followup_gain: ScalarField
     noise_sd: float
     field_percent: float
 
 
 @dataclass(frozen=True)
 class Contrast:
-    """Signals (3,) of fluid, gray and white matter at each visit, rising."""
+    """Signals of the tissues at each visit.
 
-    baseline: NDArray[Any]
-    followup: NDArray[Any]
+    Parameters
+    ----------
+    baseline, followup : (3,) float
+        Fluid, gray and white matter, rising; about 1 for white matter.
+    """
+
+    baseline: Vector
+    followup: Vector
 
     @property
     def differs(self) -> bool:
@@ -50,10 +73,22 @@ class Contrast:
             np.abs(self.followup / self.followup[-1] - self.baseline / self.baseline[-1]).max() > _CONTRAST_FLOOR
         )
 
-    def even_out(self, image: NDArray[Any], own: NDArray[Any]) -> NDArray[Any]:
-        """An image with the signals `own` (3,) brought to the mean of both visits.
+    def even_out(self, image: Image, own: Vector) -> Image:
+        """An image with its visit's signals brought to the mean of both visits.
 
         Linear between two tissues, so that a mixture of them stays the same mixture.
+
+        Parameters
+        ----------
+        image : (X, Y, Z) float
+            On the scale of the signals.
+        own : (3,) float
+            The signals of its visit.
+
+        Returns
+        -------
+        (X, Y, Z) float32 ndarray
+            From 0 to twice the signal of white matter.
         """
         middle = (self.baseline + self.followup) / 2
         here, there = (np.concatenate(([0.0], signals, [2 * signals[-1]])) for signals in (own, middle))
@@ -61,7 +96,7 @@ class Contrast:
 
 
 def compare_contrast(
-    baseline: NDArray[Any], followup: NDArray[Any], fractions: tuple[NDArray[Any], NDArray[Any], NDArray[Any]]
+    baseline: Image, followup: Image, fractions: tuple[Fractions, Fractions, Fractions]
 ) -> Contrast | None:
     """The contrast of two registered visits, from voxels of a single tissue.
 
@@ -73,7 +108,7 @@ def compare_contrast(
     baseline, followup : (X, Y, Z) float32
         Registered intensities on one scale, white matter = 1.
     fractions : three (X, Y, Z) float32
-        Fluid, gray and white matter, common to both visits, zero where a visit sees nothing.
+        In [0, 1]: fluid, gray and white matter, common to both visits, zero where a visit sees nothing.
 
     Returns
     -------
@@ -90,34 +125,37 @@ def compare_contrast(
     return Contrast(signals[0], signals[1]) if rising else None
 
 
-def _flatness(image: NDArray[Any], spacing_mm: float) -> NDArray[Any]:
-    gradient = ndimage.gaussian_gradient_magnitude(image, 1.0 / spacing_mm) / spacing_mm
+def _flatness(image: Image, spacing_mm: float) -> ScalarField:
+    gradient = ndimage.gaussian_gradient_magnitude(image, _BLUR_MM / spacing_mm) / spacing_mm
     return np.asarray(1 / (1 + (gradient / _FLAT_GRADIENT_PER_MM) ** 2) ** 2)
 
 
-def match_visits(
-    baseline: NDArray[Any], followup: NDArray[Any], mask: NDArray[Any], spacing_mm: float
-) -> MatchedVisits:
+def match_visits(baseline: Image, followup: Image, mask: Mask, spacing_mm: float) -> MatchedVisits:
     """Estimate the smooth ratio of two aligned visits where neither tissue borders nor fluid can mislead it.
 
     Parameters
     ----------
     baseline, followup : (X, Y, Z) float32
-        Aligned intensities on one grid of cubic voxels.
+        Aligned intensities of any unit on one grid of cubic voxels.
     mask : (X, Y, Z) bool
         Intracranial voxels seen by both visits.
     spacing_mm : float
+        Edge of a voxel.
+
+    Returns
+    -------
+    MatchedVisits
 
     Raises
     ------
     ValueError
         There is no tissue in the mask.
     """
-    smooth = [ndimage.gaussian_filter(i, 1.0 / spacing_mm) for i in (baseline, followup)]
-    bright = [float(np.percentile(s[mask], 90)) if mask.any() else 0.0 for s in smooth]
+    smooth = [ndimage.gaussian_filter(i, _BLUR_MM / spacing_mm) for i in (baseline, followup)]
+    bright = [float(np.percentile(s[mask], _BRIGHT_PERCENTILE)) if mask.any() else 0.0 for s in smooth]
     if min(bright) <= 0:
         raise ValueError("a visit has no signal inside the intracranial mask")
-    scaled = [np.maximum(s / b, 1e-3) for s, b in zip(smooth, bright, strict=True)]
+    scaled = [np.maximum(s / b, _AIR) for s, b in zip(smooth, bright, strict=True)]
     mean = np.sqrt(scaled[0] * scaled[1])
     weight = (mask & (mean > _DARKEST)) * _flatness(np.where(mask, mean, 0), spacing_mm)
     log_ratio = np.log(scaled[1] / scaled[0])
@@ -125,27 +163,25 @@ def match_visits(
     sigma = _FIELD_MM / spacing_mm
     for _ in range(_ROUNDS):
         left = log_ratio - field
-        spread = 1.4826 * np.median(np.abs(left[weight > 0.3])) + 1e-4
-        robust = (weight / (1 + (left / (2 * spread)) ** 2)).astype(np.float32)
-        field += ndimage.gaussian_filter(robust * left, sigma) / (ndimage.gaussian_filter(robust, sigma) + 1e-4)
+        spread = SD_OF_MAD * np.median(np.abs(left[weight > _FLAT_ENOUGH])) + 1e-4  # not zero for equal images
+        robust = (weight / (1 + (left / (_OUTLIER_SDS * spread)) ** 2)).astype(np.float32)
+        field += smooth_widely(robust * left, sigma) / (smooth_widely(robust, sigma) + _FIELD_FLOOR)
     half = np.exp(field / 2)
     gains = [half / bright[0], 1 / (half * bright[1])]
     matched = [baseline * gains[0], followup * gains[1]]
     average = (matched[0] + matched[1]) / 2
-    white = float(np.median(average[(weight > 0.3) & (mean > 0.8)]))
+    white = float(np.median(average[(weight > _FLAT_ENOUGH) & (mean > _BRIGHT)]))
     difference = ((matched[1] - matched[0]) / white)[mask]
     return MatchedVisits(
         (gains[0] / white).astype(np.float32),
         (gains[1] / white).astype(np.float32),
-        float(1.4826 * np.median(np.abs(difference))),
+        float(SD_OF_MAD * np.median(np.abs(difference))),
         float(100 * field[mask].std()),
     )
 
 
-def even_out(
-    baseline: NDArray[Any], followup: NDArray[Any], pure: NDArray[Any], spacing_mm: float
-) -> tuple[NDArray[Any], NDArray[Any]]:
-    """Factors (X, Y, Z) for registered visits that take out the shading that `match_visits` has left.
+def even_out(baseline: Image, followup: Image, pure: Mask, spacing_mm: float) -> tuple[ScalarField, ScalarField]:
+    """Factors for registered visits that take out the shading that `match_visits` has left.
 
     Once the visits are registered, a voxel of one tissue alone has no border whose shift could show in it, so what
     differs there is shading, on a finer scale than could be trusted before.
@@ -157,11 +193,17 @@ def even_out(
     pure : (X, Y, Z) bool
         Voxels of a single tissue.
     spacing_mm : float
+        Edge of a voxel.
+
+    Returns
+    -------
+    baseline_factor, followup_factor : (X, Y, Z) float32 ndarrays
+        Positive, inverse to each other.
     """
     mean = (baseline + followup) / 2
     log_ratio = np.clip((followup - baseline) / np.maximum(mean, _DARKEST), -_LARGEST_RATIO, _LARGEST_RATIO)
     sigma = _FINE_FIELD_MM / spacing_mm
     weight = pure.astype(np.float32)
-    smooth = ndimage.gaussian_filter(weight, sigma)
-    half = ndimage.gaussian_filter(weight * log_ratio, sigma) / (smooth + _FINE_FIELD_FLOOR) / 2
+    smooth = smooth_widely(weight, sigma)
+    half = smooth_widely(weight * log_ratio, sigma) / (smooth + _FINE_FIELD_FLOOR) / 2
     return np.exp(half).astype(np.float32), np.exp(-half).astype(np.float32)

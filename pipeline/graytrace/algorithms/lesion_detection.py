@@ -2,11 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
 import SimpleITK as sitk  # noqa: N813 (its documented name)
-from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import filters, measure, morphology
 
@@ -14,24 +11,32 @@ from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.structures import STRUCTURES
+from graytrace.arrays import Affine, Fractions, Image, Mask, Probabilities, ScalarField, Vector
 
-_SURE = 0.9
-_BLUR_MM = 0.7
-_ZONE_MM = 3.0
-_ZONE = 0.5
-_CORTEX_MM = 1.5
-_ISLAND_ML = 1.0
-_SPECK_ML = 0.009
-_GRAY = 0.6
-_NUCLEI_MM, _BRAINSTEM_MM = 2.0, 4.0
-_WITHIN = 0.7  # of an island lies deep in white matter; a bridge makes it part of cortex or nuclei
-_SMALLEST_ML = 0.03
-_RIM_MM, _RIM_GRAY, _RIM_FLUID = 1.8, 0.1, 0.5
-_BINS, _SAMPLED = 48, 0.25
-_SEED = 20
+# "by hand" here: set while the method was written, on three simulated scans with 48 lesions (docs/validation.md)
+_SURE = 0.9  # by hand: probability from which a voxel stands for a tissue
+_LIKELY, _NUCLEI = 0.5, 0.4  # by hand: of fluid and of edges; of deep gray and brainstem, which are to be kept
+_FLUID_OVER_WHITE = 0.8  # by hand: FLAIR nulls fluid, a T2w scan shows it bright
+_SEED_WHITE_SDS, _SEED_GRAY_SDS = 4.0, 2.5  # by hand, after de Boer et al., see `find_lesions`
+_GROWN_WHITE_SDS, _GROWN_GRAY_SDS = 2.5, 2.0  # by hand, the same
+_BLUR_MM = 0.7  # by hand: noise is no lesion
+_ZONE_MM = 3.0  # by hand: a lesion's hole in white matter is bridged
+_ZONE = 0.5  # by hand: mostly white matter or ventricle
+_CORTEX_MM = 1.5  # by hand: cortex and what shares its voxels
+_ISLAND_ML = 1.0  # by hand: smaller pieces of "cortex" may be lesions
+_SPECK_ML = 0.009  # a lesion has at least 10 voxels of 1 mm
+_GRAY = 0.6  # by hand: more gray than a border
+_NUCLEI_MM, _BRAINSTEM_MM = 2.0, 4.0  # by hand: their borders with white matter are blurred
+_WITHIN = 0.7  # by hand; of an island lies deep in white matter; a bridge makes it part of cortex or nuclei
+_SMALLEST_ML = 0.03  # by hand: 30 voxels of 1 mm
+_RIM_MM, _RIM_GRAY, _RIM_FLUID = 1.8, 0.1, 0.5  # by hand: voxels that share a lesion with white matter, not with fluid
+_BINS, _SAMPLED = 48, 0.25  # by hand: of the joint histogram; part of the voxels, for time
+_FIRST_STEP, _LAST_STEP, _MAX_STEPS, _FLAT = 1.0, 1e-3, 60, 1e-6  # by hand: mm, mm, and a gradient that is none
+_SHRINK, _SMOOTH_MM = (4, 2), (2.0, 1.0)  # by hand: coarse and fine level
+_SEED = 20  # any: the same scans get the same transform
 
 
-def _itk_image(image: NDArray[Any], voxel_to_ras: NDArray[Any]) -> sitk.Image:
+def _itk_image(image: Image, voxel_to_ras: Affine) -> sitk.Image:
     """The grid in RAS millimeters, as ITK wants it: unit axes, voxel sizes, origin."""
     affine = np.asarray(voxel_to_ras, float)
     voxel_mm = voxel_sizes_mm(affine)
@@ -42,9 +47,7 @@ def _itk_image(image: NDArray[Any], voxel_to_ras: NDArray[Any]) -> sitk.Image:
     return volume
 
 
-def bring_flair(
-    flair: NDArray[Any], flair_to_ras: NDArray[Any], image: NDArray[Any], voxel_to_ras: NDArray[Any]
-) -> NDArray[Any]:
+def bring_flair(flair: Image, flair_to_ras: Affine, image: Image, voxel_to_ras: Affine) -> Image:
     """A FLAIR scan on the grid of the T1w scan of the same session.
 
     Rigid, by mutual information (Mattes et al., https://doi.org/10.1109/TMI.2003.809072), from where the headers put
@@ -53,14 +56,18 @@ def bring_flair(
     Parameters
     ----------
     flair : (U, V, W) array-like
+        Intensities of any unit.
     flair_to_ras : (4, 4) array-like
+        Its voxel indices to RAS mm.
     image : (X, Y, Z) array-like
-        T1w intensities.
+        T1w intensities of any unit.
     voxel_to_ras : (4, 4) array-like
+        Its voxel indices to RAS mm.
 
     Returns
     -------
-    (X, Y, Z) float32 ndarray, zero where the FLAIR scan has nothing.
+    (X, Y, Z) float32 ndarray
+        In the FLAIR scan's unit, zero where it has nothing.
 
     Raises
     ------
@@ -74,10 +81,12 @@ def bring_flair(
     registration.SetMetricSamplingStrategy(registration.REGULAR)
     registration.SetMetricSamplingPercentage(_SAMPLED, _SEED)
     registration.SetInterpolator(sitk.sitkLinear)
-    registration.SetOptimizerAsRegularStepGradientDescent(1.0, 1e-3, 60, gradientMagnitudeTolerance=1e-6)
+    registration.SetOptimizerAsRegularStepGradientDescent(
+        _FIRST_STEP, _LAST_STEP, _MAX_STEPS, gradientMagnitudeTolerance=_FLAT
+    )
     registration.SetOptimizerScalesFromPhysicalShift()
-    registration.SetShrinkFactorsPerLevel([4, 2])
-    registration.SetSmoothingSigmasPerLevel([2.0, 1.0])
+    registration.SetShrinkFactorsPerLevel(list(_SHRINK))
+    registration.SetSmoothingSigmasPerLevel(list(_SMOOTH_MM))
     registration.SetSmoothingSigmasAreSpecifiedInPhysicalUnits(True)
     middle = fixed.TransformContinuousIndexToPhysicalPoint([(side - 1) / 2 for side in fixed.GetSize()])
     start = sitk.Euler3DTransform()
@@ -93,9 +102,7 @@ def bring_flair(
     return np.ascontiguousarray(sitk.GetArrayFromImage(found).T)
 
 
-def find_lesions(
-    flair: NDArray[Any], structures: NDArray[Any], brain_mask: NDArray[Any], voxel_to_ras: NDArray[Any]
-) -> NDArray[Any]:
+def find_lesions(flair: Image, structures: Probabilities, brain_mask: Mask, voxel_to_ras: Affine) -> Mask:
     """White-matter lesions: what is brighter on FLAIR than normal white and gray matter of the same scan.
 
     Seeds lie four robust standard deviations above white matter and two and a half above gray matter; they grow to two
@@ -105,15 +112,17 @@ def find_lesions(
     Parameters
     ----------
     flair : (X, Y, Z) array-like
-        On the T1w scan's grid, see `bring_flair`.
+        Any unit, on the T1w scan's grid, see `bring_flair`.
     structures : (C, X, Y, Z) float array-like
-        Probabilities from `structures.label_structures`.
+        Probabilities in [0, 1] from `structures.label_structures`.
     brain_mask : (X, Y, Z) bool array-like
     voxel_to_ras : (4, 4) array-like
+        Voxel indices to RAS mm.
 
     Returns
     -------
     (X, Y, Z) bool ndarray
+        Within the brain mask.
 
     Raises
     ------
@@ -134,38 +143,37 @@ def find_lesions(
         middle = float(np.median(values))
         normal[name] = middle, SD_OF_MAD * float(np.median(np.abs(values - middle)))
     (wm, wm_sd), (gm, gm_sd), (fluid, _) = normal.values()
-    if not fluid < 0.8 * wm:
+    if not fluid < _FLUID_OVER_WHITE * wm:
         raise ValueError(f"fluid is not dark on the FLAIR scan ({fluid:.3g}, white matter {wm:.3g})")
     edge = cortex + structures[STRUCTURES.index("outer_csf")] + structures[STRUCTURES.index("outside")]
     zone, _ = _deep_in_white(white + ventricles, edge, voxel_mm)
-    high, low = max(wm + 4 * wm_sd, gm + 2.5 * gm_sd), max(wm + 2.5 * wm_sd, gm + 2 * gm_sd)
-    found = filters.apply_hysteresis_threshold(np.where(zone & brain & (ventricles < 0.5), smooth, 0), low, high)
+    high = max(wm + _SEED_WHITE_SDS * wm_sd, gm + _SEED_GRAY_SDS * gm_sd)
+    low = max(wm + _GROWN_WHITE_SDS * wm_sd, gm + _GROWN_GRAY_SDS * gm_sd)
+    found = filters.apply_hysteresis_threshold(np.where(zone & brain & (ventricles < _LIKELY), smooth, 0), low, high)
     speck = _SPECK_ML / (voxel_mm.prod() / 1000)
     return np.asarray(morphology.remove_small_objects(found, max_size=speck, connectivity=2))
 
 
-def _deep_in_white(
-    inner: NDArray[Any], edge: NDArray[Any], voxel_mm: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any]]:
+def _deep_in_white(inner: ScalarField, edge: ScalarField, voxel_mm: Vector) -> tuple[Mask, ScalarField]:
     """Where lesions are sought, mostly `inner` and away from `edge` (both probabilities), and distance to the edge."""
-    from_edge = distance_to(_without_islands(edge > 0.5, voxel_mm), voxel_mm)
+    from_edge = distance_to(_without_islands(edge > _LIKELY, voxel_mm), voxel_mm)
     zone = ndimage.gaussian_filter(inner, _ZONE_MM / voxel_mm) > _ZONE
     return zone & (from_edge > _CORTEX_MM), from_edge
 
 
-def _without_islands(part: NDArray[Any], voxel_mm: NDArray[Any]) -> NDArray[Any]:
+def _without_islands(part: Mask, voxel_mm: Vector) -> Mask:
     """A mask without its small pieces: the network takes many a lesion for an island of cortex or a nucleus."""
     smallest = _ISLAND_ML / (voxel_mm.prod() / 1000)
     return np.asarray(morphology.remove_small_objects(part, max_size=smallest, connectivity=1))
 
 
 def find_gray_islands(
-    gm: NDArray[Any],
-    csf: NDArray[Any],
-    structures: NDArray[Any],
-    brain_mask: NDArray[Any],
-    voxel_to_ras: NDArray[Any],
-) -> NDArray[Any]:
+    gm: Fractions,
+    csf: Fractions,
+    structures: Probabilities,
+    brain_mask: Mask,
+    voxel_to_ras: Affine,
+) -> Mask:
     """Gray matter all around which is white matter: a lesion that no mask and no FLAIR scan tells of.
 
     On T1w a lesion is as dark as cortex.  What is connected with cortex, deep nuclei or brainstem is left alone,
@@ -174,11 +182,12 @@ def find_gray_islands(
     Parameters
     ----------
     gm, csf : (X, Y, Z) float32
-        Fractions from `tissue.segment_tissue`.
+        Fractions in [0, 1] from `tissue.segment_tissue`.
     structures : (C, X, Y, Z) float array-like
-        Probabilities from `structures.label_structures`.
+        Probabilities in [0, 1] from `structures.label_structures`.
     brain_mask : (X, Y, Z) bool array-like
     voxel_to_ras : (4, 4) array-like
+        Voxel indices to RAS mm.
 
     Returns
     -------
@@ -197,14 +206,12 @@ def find_gray_islands(
     return np.asarray(islands & brain)
 
 
-def _islands(
-    gm: NDArray[Any], csf: NDArray[Any], structures: dict[str, NDArray[Any]], voxel_mm: NDArray[Any]
-) -> NDArray[Any]:
+def _islands(gm: Fractions, csf: Fractions, structures: dict[str, ScalarField], voxel_mm: Vector) -> Mask:
     voxel_ml = voxel_mm.prod() / 1000
     edge = structures["cortex"] + structures["cerebellar_cortex"] + structures["outer_csf"] + structures["outside"]
     deep, from_edge = _deep_in_white(structures["white_matter"] + structures["ventricles"], edge, voxel_mm)
-    nuclei = _without_islands(structures["deep_gray"] > 0.4, voxel_mm)
-    for part, reach_mm in ((nuclei, _NUCLEI_MM), (structures["brainstem"] > 0.4, _BRAINSTEM_MM)):
+    nuclei = _without_islands(structures["deep_gray"] > _NUCLEI, voxel_mm)
+    for part, reach_mm in ((nuclei, _NUCLEI_MM), (structures["brainstem"] > _NUCLEI, _BRAINSTEM_MM)):
         deep &= distance_to(part, voxel_mm) > reach_mm
     labels, count = measure.label(
         ndimage.gaussian_filter(gm, _BLUR_MM / voxel_mm) > _GRAY, connectivity=1, return_num=True
@@ -218,19 +225,20 @@ def _islands(
 
 
 def whiten_islands(
-    gm: NDArray[Any], wm: NDArray[Any], subcortical_gm: NDArray[Any], islands: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
+    gm: Fractions, wm: Fractions, subcortical_gm: Fractions, islands: Mask
+) -> tuple[Fractions, Fractions, Fractions]:
     """Gray matter of islands counted as white matter.
 
     Parameters
     ----------
     gm, wm, subcortical_gm : (X, Y, Z) float32
-        Fractions from `tissue.segment_tissue`.
+        Fractions in [0, 1] from `tissue.segment_tissue`.
     islands : (X, Y, Z) bool ndarray
         From `find_gray_islands`.
 
     Returns
     -------
     gm, wm, subcortical_gm : (X, Y, Z) float32
+        In [0, 1]; gray and white matter have the same sum as before.
     """
     return np.where(islands, 0, gm), np.where(islands, wm + gm, wm), np.where(islands, 0, subcortical_gm)

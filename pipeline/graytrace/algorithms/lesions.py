@@ -2,37 +2,38 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.arrays import Affine, Image, Mask, Vector
 
-_RIM_MM = 1.2  # partial volume around a lesion's mask
-_RING_MM = 6.0
-_SPREAD_MM = 3.0
-_SEED = 20
+_RIM_MM = 1.2  # by hand: a voxel of 1 mm and its neighbor; partial volume around a lesion's mask
+_RING_MM = 6.0  # by hand: near enough to look alike, wide enough to hold hundreds of voxels around a small lesion
+_SPREAD_MM = 3.0  # by hand: Gaussian weight of that white matter
+_FARTHEST = 1e-3  # weight below which no white matter is near: its mean as a whole takes its place
+_DARKEST_RIM = 0.6  # by hand, of the threshold between gray and white: darker is a border with CSF
+_SEED = 20  # any: the same scan gets the same texture
+_STARTS = (10.0, 45.0, 85.0)  # by hand: percentiles of a brain's intensities that lie in CSF, gray and white matter
+_CLUSTER_ITERATIONS, _CLUSTER_CONVERGED = 30, 1e-5  # a limit, convergence ends before it as a rule; relative
+_THINNED = 7  # every seventh voxel: enough for three means
 
 
-def _gray_white_threshold(values: NDArray[Any]) -> float:
+def _gray_white_threshold(values: Vector) -> float:
     """Halfway between the two brighter of three intensity clusters (CSF, gray, white)."""
-    centers = np.percentile(values, [10.0, 45.0, 85.0])
-    for _ in range(30):
+    centers = np.percentile(values, _STARTS)
+    for _ in range(_CLUSTER_ITERATIONS):
         edges = (centers[:-1] + centers[1:]) / 2
         cluster = np.digitize(values, edges)
         new = np.array([values[cluster == k].mean() if np.any(cluster == k) else centers[k] for k in range(3)])
-        if np.allclose(new, centers, rtol=1e-5):
+        if np.allclose(new, centers, rtol=_CLUSTER_CONVERGED):
             break
         centers = new
     return float((centers[1] + centers[2]) / 2)
 
 
-def fill_lesions(
-    image: NDArray[Any], lesion_mask: NDArray[Any], brain_mask: NDArray[Any], voxel_to_ras: NDArray[Any]
-) -> NDArray[Any]:
+def fill_lesions(image: Image, lesion_mask: Mask, brain_mask: Mask, voxel_to_ras: Affine) -> Image:
     """Replace lesions by white matter like that around them: its local mean and its texture.
 
     Both visits of a patient are filled by this same rule.  Method after Battaglini et al.,
@@ -41,13 +42,16 @@ def fill_lesions(
     Parameters
     ----------
     image : (X, Y, Z) array-like
-        Bias-corrected intensities.
+        Bias-corrected intensities of any unit.
     lesion_mask, brain_mask : (X, Y, Z) bool array-like
+        The brain is not empty.
     voxel_to_ras : (4, 4) array-like
+        Voxel indices to RAS mm.
 
     Returns
     -------
-    (X, Y, Z) float32 ndarray; the image itself where there is no lesion.
+    (X, Y, Z) float32 ndarray
+        In the image's unit; the image itself where there is no lesion.
     """
     filled = np.array(image, dtype=np.float32)
     lesion = np.asarray(lesion_mask, bool)
@@ -55,17 +59,17 @@ def fill_lesions(
     if not lesion.any():
         return filled
     voxel_mm = voxel_sizes_mm(voxel_to_ras)
-    threshold = _gray_white_threshold(filled[brain & ~lesion][::7])
+    threshold = _gray_white_threshold(filled[brain & ~lesion][::_THINNED])
     distance = distance_to(lesion, voxel_mm)
     ring = brain & (distance > _RIM_MM) & (distance < _RING_MM) & (filled > threshold)
     sigma = _SPREAD_MM / voxel_mm
     weight = ndimage.gaussian_filter(ring.astype(np.float32), sigma)
-    mean = ndimage.gaussian_filter(np.where(ring, filled, 0), sigma) / np.maximum(weight, 1e-6)
+    mean = ndimage.gaussian_filter(np.where(ring, filled, 0), sigma) / np.maximum(weight, 1e-6)  # not zero
     fallback = float(filled[ring].mean()) if ring.any() else float(np.percentile(filled[brain], 90))
-    mean = np.where(weight > 1e-3, mean, fallback)
+    mean = np.where(weight > _FARTHEST, mean, fallback)
     texture = filled[ring] - mean[ring] if ring.any() else np.zeros(1, np.float32)
     # the rim is lesion where it is darker than the white matter beside it and brighter than a CSF border would be
-    rim = brain & (distance <= _RIM_MM) & (filled < mean) & (filled > 0.6 * threshold)
+    rim = brain & (distance <= _RIM_MM) & (filled < mean) & (filled > _DARKEST_RIM * threshold)
     target = lesion | rim
     rng = np.random.default_rng(_SEED)
     filled[target] = mean[target] + rng.choice(texture, int(target.sum()))

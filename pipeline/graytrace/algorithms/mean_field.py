@@ -8,38 +8,69 @@ field, solved by mean field, https://doi.org/10.1109/42.906424).
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numba
 import numpy as np
-from numpy.typing import NDArray
+
+from graytrace.arrays import Indices, Mask, Matrix, Vector
 
 _BLOCK = 8192  # voxels whose sums are taken in order: the result does not depend on the number of threads
 
 
 @dataclass(frozen=True)
 class ClassTable:
-    """What each class says of an intensity: likelihood and fractions (K, B) at B intensities from `low` by `step`."""
+    """What each class says of an intensity, at B intensities from `low` by `step`.
 
-    density: NDArray[Any]
-    gray: NDArray[Any]
-    white: NDArray[Any]
+    Parameters
+    ----------
+    density : (K, B) float
+        Likelihood, per unit of intensity.
+    gray, white : (K, B) float in [0, 1]
+        Fractions that the class stands for; the rest is fluid.
+    low, step : float
+        In the unit of the intensities.
+    """
+
+    density: Matrix
+    gray: Matrix
+    white: Matrix
     low: float
     step: float
 
 
 @dataclass(frozen=True)
 class Settled:
-    """Posterior (N, K) of each class, sum of its priors (K,), and expected fractions (N,)."""
+    """What is known of N voxels after mean field.
 
-    posterior: NDArray[Any]
-    expected: NDArray[Any]
-    gray: NDArray[Any]
-    white: NDArray[Any]
+    Parameters
+    ----------
+    posterior : (N, K) float32 in [0, 1]
+        Of each class, one in sum over K.
+    expected : (K,) float
+        Sum of the prior of each class over the voxels.
+    gray, white : (N,) float32 in [0, 1]
+        Expected fractions.
+    """
+
+    posterior: Matrix
+    expected: Vector
+    gray: Vector
+    white: Vector
 
 
-def neighbours_of(inside: NDArray[Any]) -> NDArray[Any]:
-    """(N, 6) numbers of the neighbors of each voxel of a mask (X, Y, Z), two of an axis after another; -1: outside."""
+def neighbours_of(inside: Mask) -> Indices:
+    """Which voxels of a mask are neighbors.
+
+    Parameters
+    ----------
+    inside : (X, Y, Z) bool
+        With N voxels.
+
+    Returns
+    -------
+    (N, 6) int32 ndarray
+        Numbers of the neighbors of each voxel, two of an axis after another, 0 to N - 1; -1 outside the mask.
+    """
     number = np.full(np.add(inside.shape, 2), -1, np.int32)
     middle = number[1:-1, 1:-1, 1:-1]
     middle[inside] = np.arange(np.count_nonzero(inside), dtype=np.int32)
@@ -69,7 +100,7 @@ def _sweep(x, chances, table, low, step, neighbors, axis_weight, pull, gray, whi
                 if other >= 0:
                     mean_gray += axis_weight[side // 2] * gray[other]
                     mean_white += axis_weight[side // 2] * white[other]
-            place = min(max((x[n] - low) / step, np.float32(0)), np.float32(table.shape[0] - 1.01))
+            place = min(max((x[n] - low) / step, np.float32(0)), np.float32(table.shape[0] - 1.01))  # the last step
             left = int(place)
             after = np.float32(place - left)
             before = one - after
@@ -87,7 +118,7 @@ def _sweep(x, chances, table, low, step, neighbors, axis_weight, pull, gray, whi
                 chance_total += chances[n, kind]
                 sum_gray += value * g
                 sum_white += value * w
-            scale = one / (total + np.float32(1e-20))
+            scale = one / (total + np.float32(1e-20))  # an intensity that no class explains: 0, not NaN
             for kind in range(kinds):
                 posterior[n, kind] *= scale
                 expected[block, kind] += chances[n, kind] / chance_total
@@ -97,11 +128,11 @@ def _sweep(x, chances, table, low, step, neighbors, axis_weight, pull, gray, whi
 
 
 def settle_fractions(
-    x: NDArray[Any],
-    chances: NDArray[Any],
+    x: Vector,
+    chances: Matrix,
     table: ClassTable,
-    neighbors: NDArray[Any],
-    voxel_mm: NDArray[Any],
+    neighbors: Indices,
+    voxel_mm: Vector,
     *,
     pull: float,
     sweeps: int,
@@ -111,18 +142,23 @@ def settle_fractions(
     Parameters
     ----------
     x : (N,) float32
-        Intensities.
+        Intensities, any unit.
     chances : (N, K) float32
         Prior probability of each class, up to a factor for each voxel.
     table : ClassTable
+        In the unit of `x`.
     neighbors : (N, 6) int32
         From `neighbours_of`; what lies outside is fluid.
-    voxel_mm : (3,)
-        Nearer neighbors weigh more (inverse square distance).
+    voxel_mm : (3,) array-like
+        Edges of a voxel, mm. Nearer neighbors weigh more (inverse square distance).
     pull : float
-        Weight of the squared distance between a class's fractions and the neighbours' mean.
+        Weight of the squared distance between a class's fractions and the neighbors' mean.
     sweeps : int
         The first look without neighbors is not counted.
+
+    Returns
+    -------
+    Settled
     """
     weight = 1 / np.asarray(voxel_mm, dtype=float) ** 2
     axis_weight = (weight / (2 * weight.sum())).astype(np.float32)

@@ -8,10 +8,8 @@ along three axes and shear, is estimated from bone (`skull`); position is then e
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import linalg, ndimage
 
 from graytrace.algorithms.distance import distance_to
@@ -19,39 +17,70 @@ from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.skull import AXIS_SCALES, BONE_MM, SkullFit, fit_skull, shows_skull
+from graytrace.arrays import Affine, Image, Mask, Matrix, ScalarField, Vector
 
-_LEVELS_MM = (8.0, 4.0, 2.0)
+# "by hand" here: set while the method was written, on simulated pairs, with no comparison of values on record
+_LEVELS_MM = (8.0, 4.0, 2.0)  # by hand: each half of the one before, the last twice a usual voxel
+_BRAIN_MM = 3.0  # by hand: the weight of position reaches as far beyond the mask, over the fluid around the brain
 _SHELL_MM = (3.0, 20.0)  # skull and scalp: how well the heads as a whole meet
 _AROUND_MM = (1.0, 10.0)  # where a head that is not skull-stripped has marrow, fat or scalp
 _BRIGHT_PERCENTILE, _BRIGHTEST = 90, 2.0  # white matter of what lies in the skull; fat beyond twice of it has no edge
-_NORMALIZATION_MM = 12.0
-_START_DEGREES = 14.0
-_MAX_ITERATIONS = 25
-_CONVERGED_MM = 2e-4
+_NORMALIZATION_MM = 12.0  # by hand: wider than a gyrus and narrower than coil shading
+_LEAST_SPREAD, _STEEPEST = 0.1, 3.0  # by hand: of the strong local spreads, so that air's noise stays noise; in spreads
+_START_DEGREES = 14.0  # by hand: a head is rarely turned by more than 20 degrees, and a start finds what is near
+_START_ITERATIONS = 8  # by hand: to rank the starts
+_MAX_ITERATIONS = 25  # by hand: a limit, convergence ends before it as a rule
+_CONVERGED_MM = 2e-4  # by hand: a ten-thousandth of the finest grid
+_HEAD_MM = 80.0  # half a head: the arm by which a turn moves its rim
+_RADIUS_MM = 105.0  # half the side of the grid: heads are about 200 mm long
+_FEWEST_VOXELS = 200  # by hand: that both visits see; below it six unknowns are noise
+_OUTLIER_SDS = 2.0  # by hand: a residual that counts half (Cauchy weights)
+_GRID_BLUR, _VOXEL_BLUR = 0.6, 0.4  # by hand: sigma for a spacing, against aliasing; what a voxel has averaged already
 _RIGID, _ALL = 6, 12  # of the parameters of `affine_matrix`
-_HALF = 0.5
+_HALF = 0.5  # where a mask that was resampled ends
 
 
 @dataclass(frozen=True)
 class Visit:
-    """What alignment and change need of one visit; arrays (X, Y, Z) on the scan's own grid."""
+    """What alignment needs of one visit; arrays on the scan's own grid.
 
-    image: NDArray[Any]
-    voxel_to_ras: NDArray[Any]
-    intracranial_mask: NDArray[Any]
+    Parameters
+    ----------
+    image : (X, Y, Z) float
+        T1w intensities, any unit.
+    voxel_to_ras : (4, 4) float
+        Voxel indices to RAS mm.
+    intracranial_mask : (X, Y, Z) bool
+        What lies in the skull.
+    """
+
+    image: Image
+    voxel_to_ras: Affine
+    intracranial_mask: Mask
 
 
 @dataclass(frozen=True)
 class MidwayAlignment:
-    """Half-way transforms in RAS mm, and how well the visits meet there.
+    """Half-way transforms, and how well the visits meet there.
 
-    `scale` is the length of the follow-up skull over that of the baseline skull (1 without scanner drift), the mean of
-    `axis_scales` along x, y and z, `scale_se` its standard error.  Without a skull (`has_skull` false) all scales are
-    one.  `correlation` and `shell_correlation` are of locally normalized intensities in brain and in skull and scalp.
+    Parameters
+    ----------
+    baseline_to_midway, followup_to_midway : (4, 4) ndarray
+        RAS mm of a visit to midway mm.
+    scale : float
+        Length of the follow-up skull over that of the baseline skull, 1 without scanner drift: mean of `axis_scales`.
+    correlation, shell_correlation : float
+        Of locally normalized intensities in the brain and in skull and scalp, -1 to 1.
+    scale_se : float
+        Standard error of `scale`.
+    axis_scales : 3 floats
+        Along x, y and z.
+    has_skull : bool
+        Without a skull all scales are one.
     """
 
-    baseline_to_midway: NDArray[Any]
-    followup_to_midway: NDArray[Any]
+    baseline_to_midway: Affine
+    followup_to_midway: Affine
     scale: float
     correlation: float
     shell_correlation: float
@@ -60,16 +89,29 @@ class MidwayAlignment:
     has_skull: bool = True
 
 
-def normalize_locally(image: NDArray[Any], sigma_voxels: NDArray[Any]) -> NDArray[Any]:
-    """Subtract the local mean and divide by the local standard deviation: gain and bias fields drop out."""
+def normalize_locally(image: Image, sigma_voxels: Vector) -> ScalarField:
+    """Subtract the local mean and divide by the local standard deviation: gain and bias fields drop out.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+        Any unit.
+    sigma_voxels : (3,) ndarray
+        Standard deviation of the Gaussian that is "local", along each axis, voxels.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        In local standard deviations, within -3 to 3.
+    """
     image = np.asarray(image, dtype=np.float32)
     mean = ndimage.gaussian_filter(image, sigma_voxels, truncate=3)
     spread = np.sqrt(np.maximum(ndimage.gaussian_filter((image - mean) ** 2, sigma_voxels, truncate=3), 0))
-    floor = 0.1 * np.percentile(spread, 95) + 1e-6
-    return np.asarray(np.clip((image - mean) / (spread + floor), -3, 3))
+    floor = _LEAST_SPREAD * np.percentile(spread, 95) + 1e-6
+    return np.asarray(np.clip((image - mean) / (spread + floor), -_STEEPEST, _STEEPEST))
 
 
-def affine_matrix(parameters: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any]:
+def affine_matrix(parameters: Vector, centre: Vector) -> Affine:
     """(4, 4) matrix exp of an affine generator about `centre` (3,).
 
     Parameters
@@ -78,6 +120,11 @@ def affine_matrix(parameters: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any
         3 rotations (rad), 3 translations (mm), log scales along x, y, z, shears xy, xz, yz.
     centre : (3,) ndarray
         mm.
+
+    Returns
+    -------
+    (4, 4) ndarray
+        mm to mm; halved parameters give the matrix's square root.
     """
     rx, ry, rz, tx, ty, tz, sx, sy, sz, hxy, hxz, hyz = parameters
     generator = np.array(
@@ -92,19 +139,19 @@ def affine_matrix(parameters: NDArray[Any], centre: NDArray[Any]) -> NDArray[Any
 
 @dataclass(frozen=True)
 class _Level:
-    grid_to_ras: NDArray[Any]
+    grid_to_ras: Affine
     shape: tuple[int, int, int]
-    images: tuple[NDArray[Any], NDArray[Any]]
-    weights: tuple[NDArray[Any], NDArray[Any]]
-    affines: tuple[NDArray[Any], NDArray[Any]]
+    images: tuple[ScalarField, ScalarField]  # intensities, locally normalized or plain
+    weights: tuple[ScalarField, ScalarField]  # of each visit's voxels, in [0, 1]
+    affines: tuple[Affine, Affine]
 
-    def to_voxels(self, parameters: NDArray[Any], centre: NDArray[Any]) -> list[NDArray[Any]]:
+    def to_voxels(self, parameters: Vector, centre: Vector) -> list[Affine]:
         """Midway grid to the voxels of each visit, (4, 4), for a transform from baseline to follow-up."""
         half = affine_matrix(0.5 * parameters, centre)
         to_visit = (np.linalg.inv(half), half)  # midway to baseline, midway to follow-up
         return [np.linalg.inv(a) @ t @ self.grid_to_ras for a, t in zip(self.affines, to_visit, strict=True)]
 
-    def pull(self, parameters: NDArray[Any], centre: NDArray[Any]) -> list[NDArray[Any]]:
+    def pull(self, parameters: Vector, centre: Vector) -> list[ScalarField]:
         """Both images, then both weights, on the midway grid."""
         matrices = self.to_voxels(parameters, centre)
         return [
@@ -113,17 +160,17 @@ class _Level:
             for volume, matrix in zip(volumes, matrices, strict=True)
         ]
 
-    def coordinates(self, centre: NDArray[Any]) -> list[NDArray[Any]]:
+    def coordinates(self, centre: Vector) -> list[ScalarField]:
         """Coordinates x, y, z about `centre`, mm, that broadcast to the grid."""
         axes = [self.grid_to_ras[i, 3] + self.grid_to_ras[i, i] * np.arange(n) for i, n in enumerate(self.shape)]
         return list(np.meshgrid(*(a - c for a, c in zip(axes, centre, strict=True)), indexing="ij", sparse=True))
 
-    def gradient(self, image: NDArray[Any]) -> list[NDArray[Any]]:
+    def gradient(self, image: Image) -> list[ScalarField]:
         """Slopes of an image on the grid, per mm."""
         return list(np.gradient(image, *(float(self.grid_to_ras[i, i]) for i in range(3))))
 
 
-def _design(level: _Level, gradient: list[NDArray[Any]], centre: NDArray[Any], count: int) -> NDArray[Any]:
+def _design(level: _Level, gradient: list[ScalarField], centre: Vector, count: int) -> Matrix:
     """(count, N) change of intensity for each of the first parameters of `affine_matrix`: gradient times generator."""
     x, y, z = level.coordinates(centre)
     gx, gy, gz = gradient
@@ -133,28 +180,29 @@ def _design(level: _Level, gradient: list[NDArray[Any]], centre: NDArray[Any], c
     return np.stack([r.ravel() for r in rows])
 
 
-def _refine(level: _Level, parameters: NDArray[Any], centre: NDArray[Any], iterations: int) -> NDArray[Any]:
+def _refine(level: _Level, parameters: Vector, centre: Vector, iterations: int) -> Vector:
     """Position by Gauss-Newton on the robust difference of both visits in midway space; the rest stays."""
     parameters = parameters.copy()
     for _ in range(iterations):
         baseline, followup, w1, w2 = level.pull(parameters, centre)
         weight = np.sqrt(np.maximum(w1 * w2, 0)).ravel()
-        inside = weight > 0.01
-        if np.count_nonzero(inside) < 200:
+        inside = weight > 0.01  # what weighs less costs time and tells nothing
+        if np.count_nonzero(inside) < _FEWEST_VOXELS:
             return parameters
         rows = _design(level, level.gradient((baseline + followup) / 2), centre, _RIGID)[:, inside]
         residual = (followup - baseline).ravel()[inside]
-        spread = SD_OF_MAD * np.median(np.abs(residual)) + 1e-6
-        robust = weight[inside] / (1 + (residual / (2 * spread)) ** 2)
+        spread = SD_OF_MAD * np.median(np.abs(residual)) + 1e-6  # not zero for equal images
+        robust = weight[inside] / (1 + (residual / (_OUTLIER_SDS * spread)) ** 2)
         hessian = (rows * robust) @ rows.T
+        # 1e-9: solvable where an image has no slope, too small to move a step
         step = -np.linalg.solve(hessian + 1e-9 * np.trace(hessian) * np.eye(len(hessian)), (rows * robust) @ residual)
         parameters[:_RIGID] += step
-        if np.abs(step[3:6]).max() + 80 * np.abs(step[:3]).max() < _CONVERGED_MM:
+        if np.abs(step[3:6]).max() + _HEAD_MM * np.abs(step[:3]).max() < _CONVERGED_MM:
             break
     return parameters
 
 
-def _correlation(level: _Level, parameters: NDArray[Any], centre: NDArray[Any]) -> float:
+def _correlation(level: _Level, parameters: Vector, centre: Vector) -> float:
     baseline, followup, w1, w2 = level.pull(parameters, centre)
     weight = np.maximum(w1 * w2, 0)
     total = weight.sum()
@@ -163,10 +211,10 @@ def _correlation(level: _Level, parameters: NDArray[Any], centre: NDArray[Any]) 
     a = baseline - (weight * baseline).sum() / total
     b = followup - (weight * followup).sum() / total
     power = (weight * a * a).sum() * (weight * b * b).sum()
-    return float((weight * a * b).sum() / np.sqrt(power + 1e-12))
+    return float((weight * a * b).sum() / np.sqrt(power + 1e-12))  # images without structure: 0
 
 
-def _centre_of_mass(mask: NDArray[Any], voxel_to_ras: NDArray[Any]) -> NDArray[Any]:
+def _centre_of_mass(mask: Mask, voxel_to_ras: Affine) -> Vector:
     middle = np.argwhere(mask).mean(0)
     return np.asarray(voxel_to_ras[:3, :3] @ middle + voxel_to_ras[:3, 3])
 
@@ -184,7 +232,7 @@ class _Pair:
             bright = float(np.percentile(visit.image[visit.intracranial_mask], _BRIGHT_PERCENTILE))
             self.plain.append(np.clip(visit.image / max(bright, 1e-6), 0, _BRIGHTEST).astype(np.float32))
             distance = distance_to(visit.intracranial_mask, voxel_mm)
-            self.brains.append((distance < 3.0).astype(np.float32))
+            self.brains.append((distance < _BRAIN_MM).astype(np.float32))
             shell = (distance > _SHELL_MM[0]) & (distance < _SHELL_MM[1])
             self.shells.append(shell.astype(np.float32))
             around = (distance > _AROUND_MM[0]) & (distance < _AROUND_MM[1])
@@ -196,7 +244,7 @@ class _Pair:
         self.shift = centres[1] - centres[0]
 
     def level(
-        self, spacing_mm: float, weights: list[NDArray[Any]], *, plain: bool = False, radius_mm: float = 105.0
+        self, spacing_mm: float, weights: list[ScalarField], *, plain: bool = False, radius_mm: float = _RADIUS_MM
     ) -> _Level:
         """Both visits smoothed for a midway grid of `spacing_mm` around the head; `plain`: not locally normalized."""
         side = int(2 * radius_mm / spacing_mm) + 1
@@ -204,26 +252,27 @@ class _Pair:
         grid_to_ras[:3, 3] = self.centre - spacing_mm * (side - 1) / 2
         images = []
         for image, voxel_mm in zip(self.plain if plain else self.images, self.voxel_mm, strict=True):
-            sigma_mm = np.sqrt(np.maximum((0.6 * spacing_mm) ** 2 - (0.4 * voxel_mm) ** 2, 0))
+            sigma_mm = np.sqrt(np.maximum((_GRID_BLUR * spacing_mm) ** 2 - (_VOXEL_BLUR * voxel_mm) ** 2, 0))
             images.append(ndimage.gaussian_filter(image, sigma_mm / voxel_mm))
         affines = (self.visits[0].voxel_to_ras, self.visits[1].voxel_to_ras)
         return _Level(grid_to_ras, (side, side, side), (images[0], images[1]), (weights[0], weights[1]), affines)
 
 
-def _coarse_start(level: _Level, pair: _Pair) -> NDArray[Any]:
+def _coarse_start(level: _Level, pair: _Pair) -> Vector:
     """Best of several starts; a patient is rarely turned by more than 20 degrees between visits."""
-    best, best_correlation = np.zeros(_ALL), -2.0
+    best: Vector = np.zeros(_ALL)
+    best_correlation = -2.0  # below any correlation
     turns = [np.zeros(3)] + [s * np.deg2rad(_START_DEGREES) * axis for axis in np.eye(3) for s in (1, -1)]
     for turn in turns:
         start = np.concatenate([turn, pair.shift, np.zeros(_ALL - _RIGID)])
-        start = _refine(level, start, pair.centre, 8)
+        start = _refine(level, start, pair.centre, _START_ITERATIONS)
         correlation = _correlation(level, start, pair.centre)
-        if correlation > best_correlation + 1e-3:
+        if correlation > best_correlation + 1e-3:  # of equals the first, which is turned least
             best, best_correlation = start, correlation
     return best
 
 
-def _bone_geometry(pair: _Pair, parameters: NDArray[Any]) -> SkullFit | None:
+def _bone_geometry(pair: _Pair, parameters: Vector) -> SkullFit | None:
     """What the scanner did differently, from bone; None where the visits show no skull."""
     level = pair.level(_LEVELS_MM[-1], pair.bones, plain=True)
     baseline, followup, w1, w2 = level.pull(parameters, pair.centre)
@@ -234,11 +283,11 @@ def _bone_geometry(pair: _Pair, parameters: NDArray[Any]) -> SkullFit | None:
         return None
     x, y, z = (np.broadcast_to(c, level.shape)[bone] for c in level.coordinates(pair.centre))
 
-    def pull(found: NDArray[Any]) -> tuple[NDArray[Any], NDArray[Any]]:
+    def pull(found: Vector) -> tuple[Image, Image]:
         images = level.pull(found, pair.centre)
         return images[0], images[1]
 
-    def design(mean: NDArray[Any]) -> NDArray[Any]:
+    def design(mean: Image) -> Matrix:
         return _design(level, level.gradient(mean), pair.centre, _ALL)
 
     return fit_skull(pull, design, bone, np.stack([x, y, z]), parameters)
@@ -253,6 +302,11 @@ def align_visits(baseline: Visit, followup: Visit, *, estimate_scale: bool = Tru
         T1w intensities of any gain and bias with masks, on any grid.
     estimate_scale : bool
         Estimate what the scanner's gradients did differently from the skull; without, all scales are one.
+
+    Returns
+    -------
+    MidwayAlignment
+        RAS mm of either visit to midway mm, inverse to each other.
 
     Raises
     ------

@@ -7,20 +7,28 @@ on the number of threads.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import NDArray
 
-_SMALLEST_SIDE = 12
-_SWEEPS, _COARSEST_SWEEPS = 2, 40
+from graytrace.arrays import TensorField, VectorField
+
+# by hand, with no comparison of values on record; what the cycles leave the next Gauss-Newton step sees again
+_SMALLEST_SIDE = 12  # voxels, of a grid that is not halved again
+_SWEEPS, _COARSEST_SWEEPS = 2, 40  # before and after each correction; 40 carry a value across the coarsest grid
 
 
 @numba.njit(cache=True, inline="always")
 def _neighbours(x, i, j, k):
     """Number of the six neighbors inside the grid and the sum of their vectors."""
     nx, ny, nz = x.shape[1:]
+    if 0 < i < nx - 1 and 0 < j < ny - 1 and 0 < k < nz - 1:
+        s0 = (x[0, i - 1, j, k] + x[0, i + 1, j, k]) + (x[0, i, j - 1, k] + x[0, i, j + 1, k])
+        s1 = (x[1, i - 1, j, k] + x[1, i + 1, j, k]) + (x[1, i, j - 1, k] + x[1, i, j + 1, k])
+        s2 = (x[2, i - 1, j, k] + x[2, i + 1, j, k]) + (x[2, i, j - 1, k] + x[2, i, j + 1, k])
+        s0 += x[0, i, j, k - 1] + x[0, i, j, k + 1]
+        s1 += x[1, i, j, k - 1] + x[1, i, j, k + 1]
+        s2 += x[2, i, j, k - 1] + x[2, i, j, k + 1]
+        return 6, s0, s1, s2
     count = 0
     s0 = s1 = s2 = np.float32(0)
     for axis in range(3):
@@ -47,7 +55,7 @@ def _relax(h, b, x, weight, sweeps):
             for j in range(ny):
                 for k in range((i + j + color) & 1, nz, 2):
                     count, s0, s1, s2 = _neighbours(x, i, j, k)
-                    diagonal = weight * count + np.float32(1e-6)
+                    diagonal = weight * count + np.float32(1e-6)  # not zero for a voxel without neighbors
                     r0 = b[0, i, j, k] + weight * s0
                     r1 = b[1, i, j, k] + weight * s1
                     r2 = b[2, i, j, k] + weight * s2
@@ -139,7 +147,7 @@ def _half(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple((s + 1) // 2 for s in shape)
 
 
-def solve_membrane(h: NDArray[Any], b: NDArray[Any], weight: float, *, cycles: int = 2) -> NDArray[Any]:
+def solve_membrane(h: TensorField, b: VectorField, weight: float, *, cycles: int = 2) -> VectorField:
     """Solve (H + weight L) x = b by multigrid V-cycles.
 
     Parameters
@@ -147,12 +155,16 @@ def solve_membrane(h: NDArray[Any], b: NDArray[Any], weight: float, *, cycles: i
     h : (6, X, Y, Z) float32
         Symmetric 3 x 3 matrix of each voxel: xx, yy, zz, xy, xz, yz.
     b : (3, X, Y, Z) float32
+        Right-hand side, minus the gradient of the energy.
     weight : float
         Weight of the membrane operator in voxel units.
+    cycles : int
+        V-cycles, from zero.
 
     Returns
     -------
-    (3, X, Y, Z) float32 ndarray.
+    (3, X, Y, Z) float32 ndarray
+        The step x, voxels.
     """
     x = np.zeros_like(b)
     hierarchy = [h]
@@ -165,7 +177,7 @@ def solve_membrane(h: NDArray[Any], b: NDArray[Any], weight: float, *, cycles: i
     return x
 
 
-def _cycle(hierarchy: list[NDArray[Any]], level: int, b: NDArray[Any], x: NDArray[Any], weight: np.float32) -> None:
+def _cycle(hierarchy: list[TensorField], level: int, b: VectorField, x: VectorField, weight: np.float32) -> None:
     h = hierarchy[level]
     if level == len(hierarchy) - 1:
         _relax(h, b, x, weight, _COARSEST_SWEEPS)

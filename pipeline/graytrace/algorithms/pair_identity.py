@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import itertools
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,12 +16,19 @@ from scipy import ndimage
 
 from graytrace.algorithms.midway import Visit, align_visits
 from graytrace.algorithms.quality import MidwayView
+from graytrace.arrays import Image, Mask, ScalarField, Vector
 
-_DETAIL_MM = 3.0
-_GRID_MM = 2.0
-_COARSE_MM = 8.0
-_CUBE_MM = 200.0
-_ENOUGH_VOXELS = 500
+Permutation: TypeAlias = NDArray[np.integer[Any]]
+"""(3, 3) int: signed permutation of the axes right, front and top; one entry of 1 or -1 in each row and column."""
+
+# "by hand" here: set while the check was written, with no comparison of values on record
+_DETAIL_MM = 3.0  # by hand: sulci, which are each head's own
+_GRID_MM = 2.0  # of a `MidwayView`
+_COARSE_MM = 8.0  # by hand: enough to tell front from back
+_COARSE_BLUR = 0.4  # by hand: sigma of the smoothing before, for a voxel of that grid, against aliasing
+_CUBE_MM = 200.0  # as long as a head
+_ENOUGH_VOXELS = 500  # by hand: for a correlation
+_HALVED_BELOW_MM = 1.5  # halved voxels of 3 mm at most still show what aligns two heads
 DOUBTFUL_SIMILARITY = 0.95  # pairs of one head have more
 _AXES = ("right", "left"), ("front", "back"), ("top", "bottom")
 
@@ -30,7 +37,16 @@ def measure_detail_similarity(view: MidwayView) -> float | None:
     """Correlation of fine detail (finer than 3 mm) of both visits inside the skull. 1: the same scan.
 
     Two scans of one head differ by noise at least (0.97 to 0.99 on simulated pairs with their loss), those of two
-    heads in every sulcus (0.1 to 0.25). None without brain in both fields of view.
+    heads in every sulcus (0.1 to 0.25).
+
+    Parameters
+    ----------
+    view : MidwayView
+
+    Returns
+    -------
+    float or None
+        -1 to 1; None without brain in both fields of view.
     """
     inside = view.intracranial & view.seen
     if np.count_nonzero(inside) < _ENOUGH_VOXELS:
@@ -54,7 +70,7 @@ class Turn:
         As `alignment_similarity`, after the turn.
     """
 
-    matrix: NDArray[Any]
+    matrix: Permutation
     similarity: float
 
     @property
@@ -78,6 +94,17 @@ def find_turn(baseline: Visit, followup: Visit) -> Turn:
     Parameters
     ----------
     baseline, followup : Visit
+        (X, Y, Z) arrays, each on its own grid.
+
+    Returns
+    -------
+    Turn
+        Of the follow-up.
+
+    Raises
+    ------
+    ValueError
+        An intracranial mask is empty.
     """
     first, second = _coarse_cube(baseline), _coarse_cube(followup)
     ranked = sorted(_turns(), key=lambda matrix: -_correlate(first, _turn_cube(second, matrix)))
@@ -88,7 +115,7 @@ def find_turn(baseline: Visit, followup: Visit) -> Turn:
     return max(found, key=lambda turn: turn.similarity)
 
 
-def _turns() -> list[NDArray[Any]]:
+def _turns() -> list[Permutation]:
     """Every signed permutation of three axes."""
     found = []
     for order in itertools.permutations(range(3)):
@@ -100,25 +127,25 @@ def _turns() -> list[NDArray[Any]]:
     return found
 
 
-def _middle(visit: Visit) -> NDArray[Any]:
+def _middle(visit: Visit) -> Vector:
     """Middle of the intracranial space, RAS mm; of the grid where there is none."""
     there = np.argwhere(visit.intracranial_mask)
     middle = there.mean(0) if there.size else (np.array(visit.image.shape) - 1) / 2
     return np.asarray(visit.voxel_to_ras[:3, :3] @ middle + visit.voxel_to_ras[:3, 3])
 
 
-def _coarse_cube(visit: Visit) -> NDArray[Any]:
+def _coarse_cube(visit: Visit) -> Image:
     """The head around its middle, along right, front and top, on a coarse grid."""
     side = int(_CUBE_MM / _COARSE_MM)
     grid = np.diag([_COARSE_MM] * 3 + [1.0])
     grid[:3, 3] = _middle(visit) - _COARSE_MM * (side - 1) / 2
     voxel_mm = np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0)
-    smooth = ndimage.gaussian_filter(np.asarray(visit.image, np.float32), 0.4 * _COARSE_MM / voxel_mm)
+    smooth = ndimage.gaussian_filter(np.asarray(visit.image, np.float32), _COARSE_BLUR * _COARSE_MM / voxel_mm)
     matrix = np.linalg.inv(visit.voxel_to_ras) @ grid
     return np.asarray(ndimage.affine_transform(smooth, matrix[:3, :3], matrix[:3, 3], (side,) * 3, order=1))
 
 
-def _turn_cube(cube: NDArray[Any], matrix: NDArray[Any]) -> NDArray[Any]:
+def _turn_cube(cube: Image, matrix: Permutation) -> Image:
     order = [int(np.flatnonzero(matrix[row])[0]) for row in range(3)]
     turned = cube.transpose(order)
     for row, axis in enumerate(order):
@@ -127,13 +154,13 @@ def _turn_cube(cube: NDArray[Any], matrix: NDArray[Any]) -> NDArray[Any]:
     return turned
 
 
-def _correlate(first: NDArray[Any], second: NDArray[Any]) -> float:
+def _correlate(first: Image, second: Image) -> float:
     a, b = first - first.mean(), second - second.mean()
     power = float((a * a).sum() * (b * b).sum())
     return float((a * b).sum()) / np.sqrt(power) if power > 0 else -1.0
 
 
-def _turn_visit(visit: Visit, matrix: NDArray[Any]) -> Visit:
+def _turn_visit(visit: Visit, matrix: Permutation) -> Visit:
     """The visit as if its header named the axes otherwise; its middle stays."""
     middle = _middle(visit)
     turn = np.eye(4)
@@ -144,11 +171,11 @@ def _turn_visit(visit: Visit, matrix: NDArray[Any]) -> Visit:
 
 def _halve(visit: Visit) -> Visit:
     """Means of 2 x 2 x 2 voxels where these are finer than 1.5 mm: enough for the question, an eighth of the time."""
-    if np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max() > 1.5:
+    if np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max() > _HALVED_BELOW_MM:
         return visit
     half = [side // 2 for side in visit.image.shape]
 
-    def mean(data: NDArray[Any]) -> NDArray[Any]:
+    def mean(data: Image | Mask) -> ScalarField:
         cut = np.asarray(data, dtype=np.float32)[: 2 * half[0], : 2 * half[1], : 2 * half[2]]
         return np.asarray(cut.reshape(half[0], 2, half[1], 2, half[2], 2).mean((1, 3, 5)))
 

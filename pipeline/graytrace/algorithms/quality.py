@@ -1,5 +1,7 @@
 """How good a scan and a pair of scans are, in numbers: formula, unit, direction and source of each in its docstring.
 
+What needs no tissues, only the image of a whole head, is in `head_quality`.
+
 Arrays are (X, Y, Z). Intensities of a scan are first divided by the median of its white matter, so that scans compare.
 What cannot be computed (no air around the head, no voxel of pure tissue) is None.
 """
@@ -9,61 +11,80 @@ from __future__ import annotations
 import functools
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from graytrace.algorithms.grids import surround_corners
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.robust import estimate_sd
+from graytrace.arrays import Affine, Fractions, Image, Mask, Vector
 
-_PURE = 0.95
-_ENOUGH_VOXELS = 200
-_LOCAL_MM = 4.0
-_BORDER = (0.3, 0.7)
-_HEAD_LEVEL = 0.15
-_NEAR_HEAD_MM = 10.0
-_SHELL_MM = (2.0, 14.0)
-_PAIR_MM = 2.0
-_OUTSIDE_MM = (3.0, 15.0)
-_ANY_TISSUE = 0.1
-_RIM_MM, _DEEP_MM = 3.0, 14.0
-_ENOUGH_OF_HEAD = 500
-_TISSUE_LEVEL, _AIR_LEVEL = 0.35, 0.10
-_FACE_SMOOTHING_MM = 3.0
+# "by hand" here: set while the metric was written, with no comparison of values on record
+_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
+_ENOUGH_VOXELS = 200  # by hand: for a median or a spread
+_LOCAL_MM = 4.0  # by hand: of the Gaussian of the local mean, finer than shading and wider than noise
+_LOCAL_REACH = 2.5  # by hand: where that Gaussian is cut, in its standard deviations, for time
+_BORDER = (0.3, 0.7)  # by hand: white matter's part of a border voxel
+_NORMAL_BLUR = 1.0  # by hand: voxels, so that a border's direction is not that of single voxels
+_SHELL_MM = (2.0, 14.0)  # by hand: skull and scalp
+_PAIR_MM = 2.0  # by hand: grid of a pair, enough for shifts of tenths of a mm over thousands of voxels
+_TISSUE_LEVEL, _AIR_LEVEL = 0.35, 0.10  # by hand, of white matter: what is surely tissue and surely air
+_FACE_SMOOTHING_MM = 3.0  # by hand: noise of air is no face
 
 
 @dataclass(frozen=True)
 class Tissues:
-    """What is known of a scan: image with white matter = 1, its fractions and voxel edges in mm."""
+    """What is known of a scan.
 
-    image: NDArray[Any]
-    gm: NDArray[Any]
-    wm: NDArray[Any]
-    voxel_mm: NDArray[Any]
+    Parameters
+    ----------
+    image : (X, Y, Z) float
+        White matter = 1.
+    gm, wm : (X, Y, Z) float in [0, 1]
+        Fractions of each voxel.
+    voxel_mm : (3,) float
+        Edges of a voxel, mm.
+    """
+
+    image: Image
+    gm: Fractions
+    wm: Fractions
+    voxel_mm: Vector
 
     @functools.cached_property
-    def pure_gm(self) -> NDArray[Any]:
+    def pure_gm(self) -> Mask:
         """Voxels of gray matter only."""
         return _core(self.gm)
 
     @functools.cached_property
-    def pure_wm(self) -> NDArray[Any]:
+    def pure_wm(self) -> Mask:
         """Voxels of white matter only."""
         return _core(self.wm)
 
 
-def _core(fraction: NDArray[Any]) -> NDArray[Any]:
+def _core(fraction: Fractions) -> Mask:
     """Voxels of one tissue only, away from borders where that leaves enough of them."""
     core = np.asarray(fraction) > _PURE
     inner = ndimage.binary_erosion(core)
     return np.asarray(inner if np.count_nonzero(inner) >= _ENOUGH_VOXELS else core)
 
 
-def white_matter_intensity(image: NDArray[Any], wm: NDArray[Any]) -> float | None:
-    """Median intensity of pure white matter, in the scan's own units; None where there is none."""
+def white_matter_intensity(image: Image, wm: Fractions) -> float | None:
+    """Median intensity of pure white matter.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+        Any unit.
+    wm : (X, Y, Z) array-like in [0, 1]
+        Fraction of white matter.
+
+    Returns
+    -------
+    float or None
+        In the image's unit, above zero; None where there is none.
+    """
     values = np.asarray(image)[np.asarray(wm) > _PURE]
     if values.size < _ENOUGH_VOXELS:
         return None
@@ -76,13 +97,22 @@ def measure_noise_percent(tissues: Tissues) -> float | None:
 
     ``100 * 1.4826 * MAD(I - G(I))`` over pure white matter, G a Gaussian of 4 mm within it; percent of the white
     matter's median. The local mean takes out what the bias correction has left.
+
+    Parameters
+    ----------
+    tissues : Tissues
+
+    Returns
+    -------
+    float or None
+        Percent of white matter; None with too few voxels of pure white matter.
     """
     core = tissues.pure_wm
     if np.count_nonzero(core) < _ENOUGH_VOXELS:
         return None
     sigma = _LOCAL_MM / tissues.voxel_mm
-    weight = ndimage.gaussian_filter(core.astype(np.float32), sigma, truncate=2.5)
-    mean = ndimage.gaussian_filter(np.where(core, tissues.image, 0).astype(np.float32), sigma, truncate=2.5)
+    weight = ndimage.gaussian_filter(core.astype(np.float32), sigma, truncate=_LOCAL_REACH)
+    mean = ndimage.gaussian_filter(np.where(core, tissues.image, 0).astype(np.float32), sigma, truncate=_LOCAL_REACH)
     return 100 * estimate_sd(tissues.image[core] - mean[core] / weight[core])
 
 
@@ -90,6 +120,15 @@ def measure_gray_white_ratio(tissues: Tissues) -> float | None:
     """Gray over white matter: ``median(I in GM) / median(I in WM)``. No direction.
 
     It depends on sequence and scanner, so it should be the same at both visits.
+
+    Parameters
+    ----------
+    tissues : Tissues
+
+    Returns
+    -------
+    float or None
+        Below 1 on T1w scans; None with too few voxels of pure gray matter.
     """
     values = tissues.image[tissues.pure_gm]
     return float(np.median(values)) if values.size >= _ENOUGH_VOXELS else None
@@ -100,6 +139,18 @@ def measure_contrast_to_noise(gray_white_ratio: float | None, noise_percent: flo
 
     As in MRIQC (https://doi.org/10.1371/journal.pone.0184661), but with the noise of `measure_noise_percent`: the air
     of defaced or masked scans tells nothing.
+
+    Parameters
+    ----------
+    gray_white_ratio : float or None
+        From `measure_gray_white_ratio`.
+    noise_percent : float or None
+        From `measure_noise_percent`.
+
+    Returns
+    -------
+    float or None
+        None where one of the two is, or without noise.
     """
     if gray_white_ratio is None or not noise_percent:
         return None
@@ -111,6 +162,15 @@ def measure_joint_variation(tissues: Tissues) -> float | None:
 
     Grows with noise and with shading that the bias correction has left; SD from the median absolute deviation.
     https://doi.org/10.3389/fninf.2016.00010
+
+    Parameters
+    ----------
+    tissues : Tissues
+
+    Returns
+    -------
+    float or None
+        None with too few voxels of a pure tissue, or without contrast.
     """
     gray, white = (tissues.image[core] for core in (tissues.pure_gm, tissues.pure_wm))
     if min(gray.size, white.size) < _ENOUGH_VOXELS:
@@ -125,128 +185,57 @@ def measure_edge_width_mm(tissues: Tissues) -> float | None:
     ``(median(WM) - median(GM)) / mean(grad I . n)`` over voxels that are 30 to 70 % white and the rest gray matter, n
     the direction in which the white matter's fraction grows. The derivative along n, not the gradient's length,
     is taken: noise then cancels in the mean instead of adding to it. Our own definition.
+
+    Parameters
+    ----------
+    tissues : Tissues
+
+    Returns
+    -------
+    float or None
+        mm; None with too few voxels of border or where it does not brighten towards white matter.
     """
     ratio = measure_gray_white_ratio(tissues)
     border = (tissues.wm > _BORDER[0]) & (tissues.wm < _BORDER[1]) & (tissues.gm + tissues.wm > _PURE)
     if ratio is None or np.count_nonzero(border) < _ENOUGH_VOXELS:
         return None
-    smooth = ndimage.gaussian_filter(np.asarray(tissues.wm, np.float32), 1.0, truncate=2)
+    smooth = ndimage.gaussian_filter(np.asarray(tissues.wm, np.float32), _NORMAL_BLUR, truncate=2)
     steps = [float(edge) for edge in tissues.voxel_mm]
-    normal = np.stack([slope[border] for slope in np.gradient(smooth, *steps)])
-    slope = np.stack([slope[border] for slope in np.gradient(tissues.image, *steps)])
+    normal = np.stack([np.asarray(slope)[border] for slope in np.gradient(smooth, *steps)])
+    slope = np.stack([np.asarray(slope)[border] for slope in np.gradient(tissues.image, *steps)])
     length = np.linalg.norm(normal, axis=0)
     along = (normal * slope).sum(0)[length > 0] / length[length > 0]
     mean = float(along.mean()) if along.size else 0.0
     return (1 - ratio) / mean if mean > 0 else None
 
 
-def measure_entropy_focus(image: NDArray[Any]) -> float | None:
-    """Entropy focus criterion: ghosting and blurring spread energy over voxels. Lower is better, 0 to 1.
-
-    ``-sum(b ln b) / (sqrt(N) ln sqrt(N))`` with ``b = I / sqrt(sum I^2)``; https://doi.org/10.1109/42.650886,
-    normalized for size as in https://doi.org/10.1371/journal.pone.0184661. Depends on how much air the image has:
-    compare scans of one protocol.
-    """
-    values = np.asarray(image, dtype=np.float32).ravel()
-    total = float(np.sqrt(np.square(values, dtype=np.float64).sum()))
-    if total <= 0 or values.size < 2:
-        return None
-    b = values[values > 0] / total
-    root = np.sqrt(values.size)
-    return float(-(b * np.log(b)).sum(dtype=np.float64) / (root * np.log(root)))
-
-
-def measure_ghosting_percent(image: NDArray[Any], voxel_mm: NDArray[Any]) -> float | None:
-    """Ghosting: how much brighter the air beside the head is than the air in the corners. Lower is better.
-
-    ``100 * max over axes (mean(air beside the head along the axis) - mean(air in corners))``, percent of white matter.
-    A ghost is a copy of the head shifted along one axis, so corners have none (Giannelli et al. 2010,
-    as ghost-to-signal ratio). None where the air has been set to zero or there is none.
-    """
-    coarse = tuple(max(1, round(_PAIR_MM / float(edge))) for edge in voxel_mm)
-    thin = np.asarray(image, dtype=np.float32)[tuple(slice(None, None, step) for step in coarse)]
-    edge_mm = np.asarray(voxel_mm) * coarse
-    head = ndimage.gaussian_filter(thin, 2.0 / edge_mm) > _HEAD_LEVEL
-    near = ndimage.distance_transform_edt(~head, sampling=edge_mm) < _NEAR_HEAD_MM
-    shadows = [np.broadcast_to(near.any(axis, keepdims=True), near.shape) for axis in range(3)]
-    corners = thin[~(shadows[0] | shadows[1] | shadows[2])]
-    if corners.size < _ENOUGH_VOXELS or np.count_nonzero(corners) < corners.size / 2:
-        return None
-    beside = []
-    for axis, shadow in enumerate(shadows):
-        others = [shadows[other] for other in range(3) if other != axis]
-        values = thin[shadow & ~near & ~others[0] & ~others[1]]
-        if values.size >= _ENOUGH_VOXELS and np.count_nonzero(values) >= values.size / 2:
-            beside.append(float(values.mean()))
-    return 100 * (max(beside) - float(corners.mean())) if beside else None
-
-
-def measure_edge_contact_mm2(mask: NDArray[Any], voxel_mm: NDArray[Any]) -> float:
-    """Area of the brain mask that touches the edge of the field of view, mm^2. Lower is better: 0 is whole."""
-    mask = np.asarray(mask, dtype=bool)
-    area = 0.0
-    for axis in range(3):
-        face_mm2 = float(np.prod(np.delete(np.asarray(voxel_mm, dtype=float), axis)))
-        area += face_mm2 * float(mask.take(0, axis).sum() + mask.take(-1, axis).sum())
-    return area
-
-
-def measure_head_outside_percent(
-    image: NDArray[Any], intracranial_mask: NDArray[Any], voxel_mm: NDArray[Any]
-) -> float | None:
-    """How much of the 3 to 15 mm around the intracranial space is tissue, percent. Near 0: skull-stripped.
+@dataclass(frozen=True)
+class MidwayView:
+    """Both visits on one 2 mm grid in midway space.
 
     Parameters
     ----------
-    image : (X, Y, Z) array-like
-        White matter = 1.
+    baseline, followup : (X, Y, Z) float32
+        White matter = 1, zero where a visit sees nothing.
+    intracranial : (X, Y, Z) bool
+        What lies in the skull at both visits.
+    seen : (X, Y, Z) bool
+        Where both fields of view reach.
+    grid_to_ras : (4, 4) float
+        Grid indices to midway RAS mm.
     """
-    image, mask, edge_mm = _thin(image, intracranial_mask, voxel_mm)
-    outside_mm = ndimage.distance_transform_edt(~mask, sampling=edge_mm)
-    shell = (outside_mm > _OUTSIDE_MM[0]) & (outside_mm < _OUTSIDE_MM[1])
-    if np.count_nonzero(shell) < _ENOUGH_OF_HEAD:
-        return None
-    return 100 * float((np.asarray(image)[shell] > _ANY_TISSUE).mean())
 
-
-def measure_rim_ratio(image: NDArray[Any], intracranial_mask: NDArray[Any], voxel_mm: NDArray[Any]) -> float | None:
-    """Outermost 3 mm of the intracranial space over what lies deeper than 14 mm, medians. Above 1: no T1w scan.
-
-    Fluid and cortex lie at the rim, white matter in the depth: a T1w scan is dark outside, a T2w scan bright.
-    """
-    image, mask, edge_mm = _thin(image, intracranial_mask, voxel_mm)
-    depth_mm = ndimage.distance_transform_edt(mask, sampling=edge_mm)
-    rim, deep = mask & (depth_mm <= _RIM_MM), mask & (depth_mm > _DEEP_MM)
-    if min(np.count_nonzero(rim), np.count_nonzero(deep)) < _ENOUGH_OF_HEAD:
-        return None
-    middle = float(np.median(np.asarray(image)[deep]))
-    return float(np.median(np.asarray(image)[rim])) / middle if middle > 0 else None
-
-
-def _thin(
-    image: NDArray[Any], mask: NDArray[Any], voxel_mm: NDArray[Any]
-) -> tuple[NDArray[Any], NDArray[Any], NDArray[Any]]:
-    """Every second voxel or so, up to 3 mm apart: enough for medians and shares of large regions."""
-    steps = [max(1, round(_PAIR_MM / float(edge))) for edge in voxel_mm]
-    thin = tuple(slice(None, None, step) for step in steps)
-    return np.asarray(image)[thin], np.asarray(mask, dtype=bool)[thin], np.asarray(voxel_mm) * steps
-
-
-@dataclass(frozen=True)
-class MidwayView:
-    """Both visits on one 2 mm grid in midway space, white matter = 1, and where both fields of view reach."""
-
-    baseline: NDArray[Any]
-    followup: NDArray[Any]
-    intracranial: NDArray[Any]
-    seen: NDArray[Any]
-    grid_to_ras: NDArray[Any]
+    baseline: Image
+    followup: Image
+    intracranial: Mask
+    seen: Mask
+    grid_to_ras: Affine
 
 
 def view_midway(
-    images: tuple[NDArray[Any], NDArray[Any]],
-    masks: tuple[NDArray[Any], NDArray[Any]],
-    voxel_to_midway: tuple[NDArray[Any], NDArray[Any]],
+    images: tuple[Image, Image],
+    masks: tuple[Mask, Mask],
+    voxel_to_midway: tuple[Affine, Affine],
 ) -> MidwayView:
     """Carry both visits' whole heads to a common 2 mm grid.
 
@@ -258,6 +247,10 @@ def view_midway(
         Intracranial.
     voxel_to_midway : two (4, 4) array-likes
         Voxel indices of each to midway RAS mm.
+
+    Returns
+    -------
+    MidwayView
     """
     corners = []
     for image, matrix in zip(images, voxel_to_midway, strict=True):
@@ -280,6 +273,15 @@ def measure_skull_residual_mm(view: MidwayView) -> float | None:
     ``sqrt(sum(r^2) / sum(|g|^2))`` over the steeper half of the shell 2 to 14 mm outside the intracranial mask: r the
     difference of the visits, each divided by its mean in the shell, g the gradient of their mean. A shift by s mm along
     the gradient makes r = s |g|, so this is the root mean square shift, noise included. Our own definition.
+
+    Parameters
+    ----------
+    view : MidwayView
+
+    Returns
+    -------
+    float or None
+        mm; None where the visits hardly see a skull in common.
     """
     outside_mm = ndimage.distance_transform_edt(~view.intracranial, sampling=_PAIR_MM)
     shell = (outside_mm > _SHELL_MM[0]) & (outside_mm < _SHELL_MM[1]) & view.seen
@@ -304,6 +306,15 @@ def measure_face_difference_ml(view: MidwayView) -> float | None:
     Positive: the follow-up lacks it; negative: the baseline does. Tissue is above 0.35, air below 0.10 of white matter
     after smoothing by 3 mm, in what both fields of view contain. Some tens of ml mean that one visit was defaced and
     the other not: the scale between the visits, estimated from the skull, then rests on less. Our own definition.
+
+    Parameters
+    ----------
+    view : MidwayView
+
+    Returns
+    -------
+    float or None
+        ml; None without an intracranial space.
     """
     there = np.argwhere(view.intracranial)
     if not there.size:

@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
+
+from graytrace.arrays import Vector
 
 # 1 / (normal quantile of 3/4): the standard deviation of normal data over their median absolute deviation,
 # Rousseeuw and Croux 1993, https://doi.org/10.1080/01621459.1993.10476408
 SD_OF_MAD = 1.4826
 
 
-def estimate_sd(values: NDArray[Any]) -> float:
+def estimate_sd(values: Vector) -> float:
     """Standard deviation estimated from the median absolute deviation about the median.
 
     Parameters

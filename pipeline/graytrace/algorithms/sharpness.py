@@ -7,25 +7,35 @@ which neither a shift of the border nor another contrast has.
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage
 
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.robust import SD_OF_MAD
+from graytrace.arrays import Affine, Fractions, Image, Mask, ScalarField, Vector
 
-_PURE = 0.95
-_NO_CSF = 0.03  # mean share around a voxel: borders with CSF move with atrophy and say nothing of sharpness
-_FEWEST_VOXELS = 2000
-_ROUNDS = 4
-_OUTLIER_SDS = 3.0
-_LARGEST_TAP = 0.2  # of a three-point kernel, whose transform stays positive below 0.25
+# "by hand" here: set while the method was written, on simulated pairs, with no comparison of values on record
+_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
+_NO_CSF = 0.03  # by hand; mean share around a voxel: borders with CSF move with atrophy and say nothing of sharpness
+_FEWEST_VOXELS = 2000  # by hand: of border, for six unknowns; of a pure tissue, whose mean is all, a tenth
+_ROUNDS = 4  # by hand: of reweighting
+_OUTLIER_SDS = 3.0  # by hand: a residual that counts half (Cauchy weights)
+_LARGEST_TAP = 0.2  # of a three-point kernel, whose transform 1 - 4 tap at the highest frequency stays positive
 
 
-def second_derivatives(image: NDArray[Any]) -> list[NDArray[Any]]:
-    """Second differences (X, Y, Z) along each axis, borders repeated."""
+def second_derivatives(image: Image) -> list[ScalarField]:
+    """Second differences along each axis, borders repeated.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) float
+        Any unit.
+
+    Returns
+    -------
+    list of three (X, Y, Z) ndarrays
+        In the image's unit, per voxel squared.
+    """
     found = []
     for axis in range(3):
         pad = [(1, 1) if a == axis else (0, 0) for a in range(3)]
@@ -33,7 +43,7 @@ def second_derivatives(image: NDArray[Any]) -> list[NDArray[Any]]:
     return found
 
 
-def _border_model(mean: NDArray[Any], gm: NDArray[Any], wm: NDArray[Any], inside: NDArray[Any]) -> NDArray[Any] | None:
+def _border_model(mean: Image, gm: Fractions, wm: Fractions, inside: Mask) -> Image | None:
     """The mean image as its fractions say it, without noise; None where a tissue has hardly a pure voxel."""
     csf = 1 - gm - wm
     model = np.zeros_like(mean)
@@ -46,8 +56,8 @@ def _border_model(mean: NDArray[Any], gm: NDArray[Any], wm: NDArray[Any], inside
 
 
 def estimate_sharpness_difference(
-    baseline: NDArray[Any], followup: NDArray[Any], gm: NDArray[Any], wm: NDArray[Any], inside: NDArray[Any]
-) -> NDArray[Any]:
+    baseline: Image, followup: Image, gm: Fractions, wm: Fractions, inside: Mask
+) -> Vector:
     """By how much the point spread of follow-up is wider than that of baseline.
 
     Instrumental-variable regression (Wald 1940, https://doi.org/10.1214/aoms/1177731868) of the difference of two
@@ -59,7 +69,7 @@ def estimate_sharpness_difference(
     ----------
     baseline, followup : (X, Y, Z) float32
         Registered, white matter = 1.
-    gm, wm : (X, Y, Z) float32
+    gm, wm : (X, Y, Z) float32 in [0, 1]
         Fractions common to both visits.
     inside : (X, Y, Z) bool
         Intracranial voxels that both visits see.
@@ -81,16 +91,17 @@ def estimate_sharpness_difference(
         for image in (mean, model)
     )
     difference = (followup - baseline)[border].astype(np.float64)
-    spread = SD_OF_MAD * float(np.median(np.abs(difference))) + 1e-6
+    spread = SD_OF_MAD * float(np.median(np.abs(difference))) + 1e-6  # not zero for equal images
     weight = np.ones_like(difference)
     for _ in range(_ROUNDS):
         weighted = instruments * weight
+        # 1e-9: an axis without border stays solvable, and thousands of voxels outweigh it
         found = np.linalg.solve(weighted @ rows.T + 1e-9 * np.eye(len(rows)), weighted @ difference)
         weight = 1 / (1 + ((difference - found @ rows) / (_OUTLIER_SDS * spread)) ** 2)
     return np.asarray(found[:3])
 
 
-def blur(image: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
+def blur(image: Image, variance: Vector) -> Image:
     """Widen the point spread by small variances.
 
     Three-point kernels, as often as it takes: their variance is exact, that of a sampled narrow Gaussian is not.
@@ -98,8 +109,14 @@ def blur(image: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
     Parameters
     ----------
     image : (X, Y, Z) array-like
+        Any unit.
     variance : (3,) array-like
         Along the axes, voxels squared; what is negative counts as zero.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        In the image's unit; the same sum of signal but for the borders, which are repeated.
 
     Examples
     --------
@@ -117,20 +134,26 @@ def blur(image: NDArray[Any], variance: NDArray[Any]) -> NDArray[Any]:
 
 
 def match_sharpness(
-    baseline: NDArray[Any],
-    followup: NDArray[Any],
-    variance_mm2: NDArray[Any],
-    voxel_to_midway: tuple[NDArray[Any], NDArray[Any]],
-) -> tuple[NDArray[Any], NDArray[Any]]:
+    baseline: Image,
+    followup: Image,
+    variance_mm2: Vector,
+    voxel_to_midway: tuple[Affine, Affine],
+) -> tuple[Image, Image]:
     """Both visits, each on its own grid, the sharper one along each axis blurred.
 
     Parameters
     ----------
-    baseline, followup : (X, Y, Z) arrays
+    baseline, followup : (X, Y, Z) array-like
+        Intensities of any unit, each on its own grid.
     variance_mm2 : (3,) ndarray
         Variance of the point spread of follow-up minus that of baseline along x, y, z of midway space, mm^2.
     voxel_to_midway : two (4, 4) ndarrays
         Voxel indices of each visit to midway mm.
+
+    Returns
+    -------
+    baseline, followup : (X, Y, Z) float32 ndarrays
+        In their units, each on its own grid.
     """
     matched = []
     for image, affine, wanted in zip((baseline, followup), voxel_to_midway, (variance_mm2, -variance_mm2), strict=True):

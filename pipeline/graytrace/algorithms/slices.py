@@ -3,17 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from graytrace.algorithms.grids import Grid, cubic_affine
+from graytrace.arrays import Affine, Mask
 
 
 def surround_slices(
-    there: NDArray[Any],
-    grid_to_ras: NDArray[Any],
+    there: Mask,
+    grid_to_ras: Affine,
     slices: Sequence[tuple[int, float]],
     *,
     margin_mm: float,
@@ -26,10 +25,13 @@ def surround_slices(
     there : (X, Y, Z) bool ndarray
         What is to be seen, on cubic voxels along the axes.
     grid_to_ras : (4, 4) array-like
+        Voxel indices to mm.
     slices : sequence of (axis, at)
         Axis 0 sagittal, 1 coronal, 2 axial; `at` from 0 to 1 from left, behind, below.
     margin_mm : float
         Around it on every side.
+    pixels : int
+        Along the longest side.
 
     Returns
     -------

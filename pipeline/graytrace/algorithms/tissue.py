@@ -10,14 +10,14 @@ its own and counts as gray; the rim of a ventricle is a mixture of CSF and white
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 from scipy import ndimage, special
 
 from graytrace.algorithms.mean_field import ClassTable, Settled, neighbours_of, settle_fractions
+from graytrace.algorithms.smoothing import smooth_widely
 from graytrace.algorithms.structures import STRUCTURES
+from graytrace.arrays import Affine, Fractions, Image, Mask, Matrix, Probabilities, Vector
 
 _PURE = ("cortex", "cerebellar_cortex", "deep_gray", "white_matter", "csf")
 _MIXED = (
@@ -31,39 +31,57 @@ _MIXED = (
 _RIM_CLASS = len(_PURE) + _MIXED.index(("white_matter", "csf"))
 _TISSUE_OF = {"cortex": 0, "cerebellar_cortex": 0, "deep_gray": 0, "white_matter": 1, "csf": 2}
 _GRAY, _WHITE = range(2)
-_EM_ITERATIONS = 6
-_FIELD_MM = 14.0
-_PRIOR_FLOOR = 2e-3
-_NEIGHBOUR_WEIGHT = 4.0
-_MIXTURE_WEIGHT = 2.0
-_SHARE_STEP = 2.0
+# "by hand" here: set while the method was written, on simulated heads, with no comparison of values on record
+_EM_ITERATIONS = 6  # by hand
+_FIELD_ITERATIONS = (1, 3)  # by hand: after which the field is estimated, once means are near and once more
+_FIELD_MM = 14.0  # by hand: what N4 leaves is finer than a coil's shading and coarser than a gyrus
+_FIELD_FLOOR = 0.02  # by hand, of weight: far from white matter and cortex there is no correction
+_PRIOR_FLOOR = 2e-3  # by hand: the network may be wrong, so nothing is impossible
+_NEIGHBOUR_WEIGHT = 4.0  # by hand: of the squared difference of fractions in the Markov random field
+_MIXTURE_WEIGHT = 2.0  # by hand: mixtures are commoner than a product of probabilities says; then found in the scan
+_SHARE_STEP = 2.0  # by hand: most that a share may change in a round, so that early means mislead it little
 _THIN = ("cortex", "cerebellar_cortex")  # most voxels of a sheet hold some of its neighbours
-_PEAK_REACH, _PEAK_BINS = 2.0, 80
-_EDGE_GAIN = 4.0
-_TABLE_SIZE = 4096
-_LAST_SWEEPS = 4
-_DEEP_REACH = 0.75  # of the way from cortex to white matter
-_VENTRICLE_MM = 1.5
-_VENTRICLE_GAIN = 6.0
-_RIM_MM = 1.0
+_PEAK_REACH, _PEAK_BINS = 2.0, 80  # by hand: standard deviations on either side, in steps of a twentieth
+_EDGE_MM, _EDGE_GAIN = 1.0, 4.0  # by hand: one as far as 0.7 mm outside the mask, below a tenth from 2 mm on
+_TABLE_SIZE = 4096  # steps of a thousandth of white matter or less, where nothing is four times as bright
+_LAST_SWEEPS = 4  # by hand: of mean field, once the means are known
+_DEEP_REACH = 0.75  # by hand: of the way from cortex to white matter, where the pallidum lies
+_VENTRICLE_MM = 1.5  # by hand: a rim of a voxel or two
+_VENTRICLE_GAIN = 6.0  # by hand: a straight border between the two has a product of 0.25, more than enough for 1
+_RIM_MM = 1.0  # by hand: closer to each other than the two sides of any cortex
 _RIM_VOXEL_MM = 1.5  # of larger voxels the cortex is one thin, too
 _RIM_PRODUCT = (0.05, 0.08)  # a cortex of 2 mm reaches 0.03, of 1.5 mm 0.05, a bare border 0.1
-_RIM_GRAY = (0.4, 0.8)  # network's probability of gray matter: thin cortex that it is sure of stays
-_MIN_VOXELS = 500
+_RIM_GRAY = (0.4, 0.8)  # by hand; network's probability of gray matter: thin cortex that it is sure of stays
+_MIN_VOXELS = 500  # by hand: of a class, to estimate its mean from; half a ml at 1 mm
+# usual signals over white matter, by hand: a T1w scan of a class that has too few voxels to be asked
+_USUAL_MEANS = {"cortex": 0.68, "cerebellar_cortex": 0.66, "deep_gray": 0.78, "white_matter": 1.0, "csf": 0.25}
+_SURE, _SUREST, _SURE_SHARE = 0.6, 90, 0.8  # by hand: prior of a voxel that a first mean is taken from; percentile
+_USUAL_SPREAD, _DEEP_SPREAD = 0.06, 1.6  # by hand: of white matter; deep gray has several nuclei
+_SPREADS = (0.015, 0.2)  # by hand, of white matter: a scan without noise has no spread, one with more is no T1w scan
+_BRIGHTER_DENSITY = 1e-3  # by hand: of what is brighter than white matter, far below any pure class in its range
+_LEAST_WIDTH = 1e-3  # of intensity: two classes of one mean are no division by zero
 
 
 @dataclass(frozen=True)
 class TissueFractions:
-    """Fractions (X, Y, Z) float32 in [0, 1] that sum to one in the intracranial mask and are zero outside.
+    """What each voxel holds, and what the pure tissues look like.
 
-    `subcortical_gm` is the part of `gm` that lies in deep nuclei.  `means` are intensities of the pure tissues in units
-    of white matter, `noise_sd` the spread within them.
+    Parameters
+    ----------
+    gm, wm, csf : (X, Y, Z) float32 in [0, 1]
+        Fractions that sum to one in the intracranial mask and are zero outside.
+    subcortical_gm : (X, Y, Z) float32 in [0, 1]
+        The part of `gm` that lies in deep nuclei.
+    means : dict
+        Name of a pure tissue to its intensity, of white matter.
+    noise_sd : float
+        Spread within white matter, of its intensity.
     """
 
-    gm: NDArray[Any]
-    wm: NDArray[Any]
-    csf: NDArray[Any]
-    subcortical_gm: NDArray[Any]
+    gm: Fractions
+    wm: Fractions
+    csf: Fractions
+    subcortical_gm: Fractions
     means: dict[str, float]
     noise_sd: float
 
@@ -74,12 +92,12 @@ class _Model:
 
     means: dict[str, float]
     spreads: dict[str, float]
-    shares: NDArray[Any]
+    shares: Vector
 
 
 def _priors(
-    structures: NDArray[Any], voxel_mm: NDArray[Any], box: tuple[slice, ...], inside: NDArray[Any], brain: NDArray[Any]
-) -> dict[str, NDArray[Any]]:
+    structures: Probabilities, voxel_mm: Vector, box: tuple[slice, ...], inside: Mask, brain: Mask
+) -> dict[str, Vector]:
     """Prior probability (N,) of each pure class in the voxels of `inside`.
 
     Beside them `reach`, one in and at the brain mask and zero further out.
@@ -92,7 +110,7 @@ def _priors(
         "white_matter": ("white_matter", "brainstem"),
         "csf": ("ventricles", "outer_csf", "outside"),
     }
-    near_brain = ndimage.gaussian_filter(brain.astype(np.float32), 1.0 / voxel_mm)[inside]
+    near_brain = ndimage.gaussian_filter(brain.astype(np.float32), _EDGE_MM / voxel_mm)[inside]
     reach = np.clip(near_brain * _EDGE_GAIN, 0, 1)
     priors = {}
     for name, members in sources.items():
@@ -103,9 +121,7 @@ def _priors(
     return {name: p / scale for name, p in priors.items()} | {"reach": reach}
 
 
-def _ventricle_rim(
-    structures: NDArray[Any], voxel_mm: NDArray[Any], box: tuple[slice, ...], inside: NDArray[Any]
-) -> NDArray[Any]:
+def _ventricle_rim(structures: Probabilities, voxel_mm: Vector, box: tuple[slice, ...], inside: Mask) -> Vector:
     """How surely a voxel (N,) lies where the network sees white matter meet a ventricle, in [0, 1].
 
     A mixture of the two is as bright as gray matter, and the network takes it for some.  Beside caudate and thalamus
@@ -119,9 +135,7 @@ def _ventricle_rim(
     return np.asarray(np.clip(_VENTRICLE_GAIN * fluid * white, 0, 1))
 
 
-def _bare_white(
-    settled: Settled, priors: dict[str, NDArray[Any]], inside: NDArray[Any], voxel_mm: NDArray[Any]
-) -> NDArray[Any]:
+def _bare_white(settled: Settled, priors: dict[str, Vector], inside: Mask, voxel_mm: Vector) -> Vector:
     """How surely a voxel (N,) lies where white matter meets fluid with no gray matter between them, in [0, 1].
 
     As at ventricles, so around cavities and on the brainstem, which the network does not tell apart.  The mixture is
@@ -138,44 +152,44 @@ def _bare_white(
     return np.asarray(_ramp(product, *_RIM_PRODUCT) * (1 - _ramp(gray, *_RIM_GRAY)))
 
 
-def _ramp(values: NDArray[Any], low: float, high: float) -> NDArray[Any]:
+def _ramp(values: Vector, low: float, high: float) -> Vector:
     """0 below `low`, 1 above `high`, linear between."""
     return np.asarray(np.clip((values - low) / (high - low), 0, 1), dtype=np.float32)
 
 
-def _weighted_median(values: NDArray[Any], weights: NDArray[Any]) -> float:
+def _weighted_median(values: Vector, weights: Vector) -> float:
     order = np.argsort(values)
     running = np.cumsum(weights[order])
     return float(values[order][np.searchsorted(running, running[-1] / 2)])
 
 
-def _start(intensity: NDArray[Any], priors: dict[str, NDArray[Any]]) -> _Model:
+def _start(intensity: Vector, priors: dict[str, Vector]) -> _Model:
     """First means from where the prior is surest; a class with too few voxels takes a usual ratio to white matter."""
-    usual = {"cortex": 0.68, "cerebellar_cortex": 0.66, "deep_gray": 0.78, "white_matter": 1.0, "csf": 0.25}
     means = {}
     white = 1.0
     for name in ("white_matter", *(n for n in _PURE if n != "white_matter")):
-        sure = priors[name] > max(0.6, float(np.percentile(priors[name], 90)) * 0.8)
+        sure = priors[name] > max(_SURE, float(np.percentile(priors[name], _SUREST)) * _SURE_SHARE)
         enough = np.count_nonzero(sure) >= _MIN_VOXELS
-        means[name] = _weighted_median(intensity[sure], priors[name][sure] ** 4) if enough else usual[name] * white
+        usual = _USUAL_MEANS[name] * white
+        means[name] = _weighted_median(intensity[sure], priors[name][sure] ** 4) if enough else usual
         white = means["white_matter"]
-    spread = 0.06 * white
+    spread = _USUAL_SPREAD * white
     shares = np.array([1.0] * len(_PURE) + [_MIXTURE_WEIGHT] * len(_MIXED), np.float32)
-    return _Model(means, {name: spread * (1.6 if name == "deep_gray" else 1.0) for name in _PURE}, shares)
+    return _Model(means, {name: spread * (_DEEP_SPREAD if name == "deep_gray" else 1.0) for name in _PURE}, shares)
 
 
-def _gaussian(x: NDArray[Any] | float, mean: float, spread: float) -> NDArray[Any]:
+def _gaussian(x: Vector | float, mean: float, spread: float) -> Vector:
     return np.asarray(np.exp(-0.5 * ((x - mean) / spread) ** 2) / (spread * np.sqrt(2 * np.pi)), dtype=np.float32)
 
 
-def _mixture_density(x: NDArray[Any], a: float, b: float, spread: float) -> NDArray[Any]:
+def _mixture_density(x: Vector, a: float, b: float, spread: float) -> Vector:
     """Density of a uniform mixture of means a and b with Gaussian noise."""
     low, high = min(a, b), max(a, b)
-    width = max(high - low, 1e-3)
+    width = max(high - low, _LEAST_WIDTH)
     return np.asarray((special.ndtr((x - low) / spread) - special.ndtr((x - high) / spread)) / width, dtype=np.float32)
 
 
-def _class_priors(priors: dict[str, NDArray[Any]], bare: NDArray[Any] | float = 0.0) -> NDArray[Any]:
+def _class_priors(priors: dict[str, Vector], bare: Vector | float = 0.0) -> Matrix:
     """Prior probability (N, K) of each class, pure and mixed, not normalized; `bare` is that of `_bare_white`."""
     priors = priors | {name: priors[name] * (1 - bare) for name in ("cortex", "deep_gray")}
     chances = np.empty((priors["csf"].size, len(_PURE) + len(_MIXED)), np.float32)
@@ -204,7 +218,7 @@ def _class_table(model: _Model, top: float) -> ClassTable:
     fluid = _gaussian(means["csf"], means["csf"], spreads["csf"])
     density[_PURE.index("csf")] = np.where(x < means["csf"], fluid, density[_PURE.index("csf")])
     # brighter than white: vessels and what bias correction left; white all the same
-    bright_white = np.where(x > means["white_matter"], 1e-3, 0)
+    bright_white = np.where(x > means["white_matter"], _BRIGHTER_DENSITY, 0)
     density[_PURE.index("white_matter")] = np.maximum(density[_PURE.index("white_matter")], bright_white)
     for number, (a, b) in enumerate(_MIXED, start=len(_PURE)):
         density[number] = _mixture_density(x, means[a], means[b], min(spreads[a], spreads[b]))
@@ -214,14 +228,14 @@ def _class_table(model: _Model, top: float) -> ClassTable:
     return ClassTable(density, fractions[_GRAY], fractions[_WHITE], 0.0, top / (_TABLE_SIZE - 1))
 
 
-def _peak(x: NDArray[Any], weight: NDArray[Any], mean: float, spread: float) -> float:
+def _peak(x: Vector, weight: Vector, mean: float, spread: float) -> float:
     """The most frequent intensity: unlike the mean it is not drawn towards the neighbour that reaches further."""
     edges = mean + spread * np.linspace(-_PEAK_REACH, _PEAK_REACH, _PEAK_BINS + 1)
     counts = ndimage.gaussian_filter1d(np.histogram(x, edges, weights=weight)[0], _PEAK_BINS / (4 * _PEAK_REACH))
     return float((edges[counts.argmax()] + edges[counts.argmax() + 1]) / 2)
 
 
-def _update(x: NDArray[Any], settled: Settled, model: _Model) -> _Model:
+def _update(x: Vector, settled: Settled, model: _Model) -> _Model:
     """New means, spreads and shares; a pure class with too little weight keeps its mean and spread."""
     means, spreads = dict(model.means), dict(model.spreads)
     for number, name in enumerate(_PURE):
@@ -234,47 +248,48 @@ def _update(x: NDArray[Any], settled: Settled, model: _Model) -> _Model:
         means[name] = _peak(x, weight, mean, spreads[name]) if name in _THIN else mean
     white = means["white_matter"]
     for name in _PURE:
-        spreads[name] = float(np.clip(spreads[name], 0.015 * white, 0.2 * white))
+        spreads[name] = float(np.clip(spreads[name], _SPREADS[0] * white, _SPREADS[1] * white))
     found = settled.posterior.sum(0, dtype=np.float64) / np.maximum(settled.expected, 1.0)
     return _Model(means, spreads, (model.shares * np.clip(found, 1 / _SHARE_STEP, _SHARE_STEP)).astype(np.float32))
 
 
-def _residual_field(
-    x: NDArray[Any], posterior: NDArray[Any], model: _Model, inside: NDArray[Any], voxel_mm: NDArray[Any]
-) -> NDArray[Any]:
+def _residual_field(x: Vector, posterior: Matrix, model: _Model, inside: Mask, voxel_mm: Vector) -> Vector:
     """Smooth multiplicative field (N,) that bias correction has left, from white matter and cortex."""
     weight = np.zeros(inside.shape, np.float32)
     deviation = np.zeros(inside.shape, np.float32)
     parts = [(name, posterior[:, _PURE.index(name)]) for name in ("white_matter", "cortex", "cerebellar_cortex")]
     weight[inside] = sum(p for _, p in parts)
-    log_x = np.log(np.maximum(x, 1e-3))
+    log_x = np.log(np.maximum(x, 1e-3))  # air has no logarithm
     deviation[inside] = sum(p * (log_x - np.float32(np.log(model.means[name]))) for name, p in parts)
     sigma = _FIELD_MM / voxel_mm
-    smooth = ndimage.gaussian_filter(deviation, sigma) / (ndimage.gaussian_filter(weight, sigma) + 0.02)
+    smooth = smooth_widely(deviation, sigma) / (smooth_widely(weight, sigma) + _FIELD_FLOOR)
     return np.asarray(np.exp(smooth[inside]), dtype=np.float32)
 
 
 def segment_tissue(
-    image: NDArray[Any],
-    voxel_to_ras: NDArray[Any],
-    brain_mask: NDArray[Any],
-    intracranial_mask: NDArray[Any],
-    structures: NDArray[Any],
+    image: Image,
+    voxel_to_ras: Affine,
+    brain_mask: Mask,
+    intracranial_mask: Mask,
+    structures: Probabilities,
 ) -> TissueFractions:
     """Tissue fractions of a bias-corrected T1w scan.
 
     Parameters
     ----------
     image : (X, Y, Z) array-like
-        Bias-corrected intensities, lesions filled where they are known.
+        Bias-corrected intensities of any unit, lesions filled where they are known.
     voxel_to_ras : (4, 4) array-like
+        Voxel indices to RAS mm.
     brain_mask, intracranial_mask : (X, Y, Z) bool array-like
+        The scan's brain, and what lies in its skull.
     structures : (C, X, Y, Z) float array-like
-        Probabilities from `structures.label_structures`.
+        Probabilities in [0, 1] from `structures.label_structures`.
 
     Returns
     -------
     TissueFractions
+        (X, Y, Z) float32 in [0, 1].
 
     Raises
     ------
@@ -283,13 +298,13 @@ def segment_tissue(
     """
     voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
     mask = np.asarray(intracranial_mask, bool) | np.asarray(brain_mask, bool)
-    if np.count_nonzero(mask) < 5 * _MIN_VOXELS:
+    if np.count_nonzero(mask) < 5 * _MIN_VOXELS:  # enough for each of the five pure classes
         raise ValueError(f"the intracranial mask has {np.count_nonzero(mask)} voxels, too few for a brain")
     box = tuple(slice(max(int(a.min()) - 2, 0), int(a.max()) + 3) for a in np.nonzero(mask))
     inside = mask[box]
     priors = _priors(structures, voxel_mm, box, inside, np.asarray(brain_mask, bool)[box])
     raw = np.asarray(image, dtype=np.float32)[box][inside]
-    raw = raw / max(float(np.percentile(raw, 90)), 1e-6)
+    raw = raw / max(float(np.percentile(raw, 90)), 1e-6)  # white matter, about: the start needs no more
     model = _start(raw, priors)
     x = raw
     neighbours = neighbours_of(inside)
@@ -304,7 +319,7 @@ def segment_tissue(
         if last:
             break
         model = _update(x, settled, model)
-        if iteration in (1, 3):
+        if iteration in _FIELD_ITERATIONS:
             x = x / _residual_field(x, settled.posterior, model, inside, voxel_mm)
             if voxel_mm.max() <= _RIM_VOXEL_MM:
                 chances = _class_priors(priors, _bare_white(settled, priors, inside, voxel_mm))

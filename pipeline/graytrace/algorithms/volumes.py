@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from graytrace.algorithms.grids import voxel_volume_mm3
+from graytrace.arrays import Affine, Fractions, Mask
 
-MM3_PER_ML = 1000.0
+MM3_PER_ML = 1000.0  # by definition
 
 
-def tissue_volume_ml(fraction: NDArray[Any], voxel_to_ras: NDArray[Any]) -> float:
+def tissue_volume_ml(fraction: Fractions | Mask, voxel_to_ras: Affine) -> float:
     """Volume of a tissue: sum of its fractions times the volume of a voxel.
 
     Parameters
@@ -24,7 +22,8 @@ def tissue_volume_ml(fraction: NDArray[Any], voxel_to_ras: NDArray[Any]) -> floa
 
     Returns
     -------
-    float, ml.
+    float
+        ml.
 
     Examples
     --------

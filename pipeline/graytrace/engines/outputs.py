@@ -17,6 +17,17 @@ _FRACTION_SLACK = 1e-3  # single precision and a tool's own rounding
 def check_image(path: Path | None, kind: ImageKind, *, tool: str, output: str, grid: Path | None) -> Volume:
     """Make sure that an image that a tool wrote can be measured.
 
+    Parameters
+    ----------
+    path : Path or None
+        NIfTI; None where the tool named none.
+    kind : str
+        ``image``, ``mask`` or ``fraction``: what values it may have.
+    tool, output : str
+        For messages.
+    grid : Path or None
+        NIfTI whose grid it must have.
+
     Returns
     -------
     Volume
@@ -38,7 +49,24 @@ def check_image(path: Path | None, kind: ImageKind, *, tool: str, output: str, g
 
 
 def check_volume(volume: Volume, kind: ImageKind, *, tool: str, output: str, like: Volume | None) -> None:
-    """As `check_image`, of an image in memory."""
+    """As `check_image`, of an image in memory.
+
+    Parameters
+    ----------
+    volume : Volume
+        Any unit; a mask of 0 and 1, fractions in [0, 1] but for rounding.
+    kind : str
+        ``image``, ``mask`` or ``fraction``.
+    tool, output : str
+        For messages.
+    like : Volume or None
+        Whose grid it must have.
+
+    Raises
+    ------
+    ToolError
+        As `check_image`.
+    """
     if like is not None and not is_same_grid(volume, like):
         raise ToolError(
             f"{tool} wrote {output} on another grid: {describe_grid(volume)}; expected {describe_grid(like)}.",

@@ -9,15 +9,21 @@ from pathlib import Path
 import nibabel as nib
 import numpy as np
 
+from graytrace.arrays import Affine, Channels
 from graytrace.errors import ImageError
 
 
-def read_channels(path: Path) -> tuple[np.ndarray, np.ndarray]:
+def read_channels(path: Path) -> tuple[Channels, Affine]:
     """Read a 4D NIfTI image.
+
+    Parameters
+    ----------
+    path : Path
 
     Returns
     -------
     channels : (X, Y, Z, C) float32 ndarray
+        As the file has them, any unit.
     voxel_to_ras : (4, 4) ndarray
         In mm.
 

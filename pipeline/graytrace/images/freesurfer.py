@@ -15,6 +15,15 @@ from graytrace.images.grids import Volume
 def read_mgh(path: Path) -> Volume:
     """Read a 3D image in ``.mgz`` or ``.mgh`` format, float32.
 
+    Parameters
+    ----------
+    path : Path
+
+    Returns
+    -------
+    Volume
+        As the file has it, any unit.
+
     Raises
     ------
     ImageError

@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
+from graytrace.arrays import Affine, Vector
 from graytrace.errors import ImageError
 from graytrace.findings import Flag
 from graytrace.images.grids import corner_distance_mm, orientation
@@ -29,14 +30,35 @@ _EDGE_MM = (0.1, 12.0)
 
 @dataclass(frozen=True)
 class Form:
-    """One of a header's two affines."""
+    """One of a header's two affines.
+
+    Parameters
+    ----------
+    name : str
+        ``qform`` or ``sform``.
+    code : int
+        NIfTI's, 0 where it is not set.
+    affine : (4, 4) ndarray or None
+        Voxel indices to RAS mm; None where it cannot be computed.
+    """
 
     name: str
     code: int
-    affine: np.ndarray | None
+    affine: Affine | None
 
-    def fault(self, pixdim_mm: np.ndarray) -> str | None:
-        """Why this affine cannot be right, None when it can."""
+    def fault(self, pixdim_mm: Vector) -> str | None:
+        """Why this affine cannot be right.
+
+        Parameters
+        ----------
+        pixdim_mm : (3,) ndarray
+            Voxel edges that the header gives beside it.
+
+        Returns
+        -------
+        str or None
+            None when it can be right.
+        """
         if self.affine is None or not np.isfinite(self.affine).all():
             return f"the {self.name} is not a finite matrix"
         if voxel_volume_mm3(self.affine) < 1e-6:
@@ -50,12 +72,20 @@ class Form:
         return None
 
 
-def choose_affine(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[np.ndarray, list[Flag]]:
+def choose_affine(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[Affine, list[Flag]]:
     """Voxel-to-RAS affine of a header, by this module's rule.
+
+    Parameters
+    ----------
+    header : Nifti1Header
+        Lengths in mm, meters or microns.
+    shape : 3 ints
+        Of the image.
 
     Returns
     -------
     voxel_to_ras : (4, 4) ndarray
+        Voxel indices to RAS mm.
     flags : list of Flag
         A sentence for what was wrong and what was done.
 
@@ -92,11 +122,11 @@ def _in_mm(header: nib.Nifti1Header) -> tuple[nib.Nifti1Header, list[Flag]]:
     return scaled, [Flag("units_repaired", f"{words}: they are taken times {factor:g}, in mm.")]
 
 
-def _is_plausible(sizes_mm: np.ndarray) -> bool:
+def _is_plausible(sizes_mm: Vector) -> bool:
     return bool(((sizes_mm >= _EDGE_MM[0]) & (sizes_mm <= _EDGE_MM[1])).all())
 
 
-def _choose(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[np.ndarray, list[Flag]]:
+def _choose(header: nib.Nifti1Header, shape: tuple[int, ...]) -> tuple[Affine, list[Flag]]:
     pixdim_mm = np.abs(np.asarray(header["pixdim"][1:4], dtype=float))
     qform, sform = _qform(header), Form("sform", int(header["sform_code"]), header.get_sform())
     coded = [form for form in (qform, sform) if form.code > 0]
@@ -123,7 +153,7 @@ def _qform(header: nib.Nifti1Header) -> Form:
         return Form("qform", int(header["qform_code"]), None)
 
 
-def _uncoded(header: nib.Nifti1Header, pixdim_mm: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
+def _uncoded(header: nib.Nifti1Header, pixdim_mm: Vector) -> tuple[Affine, list[Flag]]:
     if not np.isfinite(pixdim_mm).all() or (pixdim_mm <= 0).any():
         raise ImageError("header_invalid", f"The header has no affine and voxel sizes of {_mm(pixdim_mm)}.")
     message = (
@@ -132,7 +162,7 @@ def _uncoded(header: nib.Nifti1Header, pixdim_mm: np.ndarray) -> tuple[np.ndarra
     return header.get_base_affine(), [Flag("header_repaired", message)]
 
 
-def _only_one(form: Form, coded: list[Form], faults: dict[str, str | None]) -> tuple[np.ndarray, list[Flag]]:
+def _only_one(form: Form, coded: list[Form], faults: dict[str, str | None]) -> tuple[Affine, list[Flag]]:
     assert form.affine is not None  # noqa: S101 - usable forms have one
     if len(coded) == 1:
         return form.affine, []
@@ -143,7 +173,7 @@ def _only_one(form: Form, coded: list[Form], faults: dict[str, str | None]) -> t
     return form.affine, [Flag("header_repaired", f"The {form.name} is used because {wrong}.")]
 
 
-def _choose_of_two(qform: Form, sform: Form, shape: tuple[int, ...]) -> tuple[np.ndarray, list[Flag]]:
+def _choose_of_two(qform: Form, sform: Form, shape: tuple[int, ...]) -> tuple[Affine, list[Flag]]:
     assert qform.affine is not None and sform.affine is not None  # noqa: S101, PT018 - usable forms have one
     apart_mm = corner_distance_mm(qform.affine, sform.affine, shape)
     if apart_mm <= ROUNDING_MM:
@@ -162,5 +192,5 @@ def _choose_of_two(qform: Form, sform: Form, shape: tuple[int, ...]) -> tuple[np
     return qform.affine, [Flag("header_repaired", message)]
 
 
-def _mm(sizes: np.ndarray) -> str:
+def _mm(sizes: Vector) -> str:
     return " x ".join(f"{size:.4g}" for size in sizes) + " mm"

@@ -14,6 +14,7 @@ import nibabel as nib
 import numpy as np
 
 from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
+from graytrace.arrays import Affine, Image, Mask
 from graytrace.errors import ImageError
 from graytrace.files import LINK_WITHOUT_CONTENT, POINTER_MARKS, is_link_without_content
 from graytrace.findings import Flag
@@ -21,7 +22,7 @@ from graytrace.images.grids import Volume, describe_grid, is_same_grid, orientat
 from graytrace.images.headers import choose_affine
 
 MAX_VOXELS = 2**28  # a 0.5 mm head has half of that
-MAX_SIDE = 2048
+MAX_SIDE = 2048  # no scanner has as many; a damaged header has more
 VOXEL_EDGE_MM = (0.1, 12.0)
 FIELD_OF_VIEW_MM = (80.0, 700.0)  # a cropped brain, a head with neck and shoulders
 MIN_FOREGROUND_ML = 100.0  # less than a tenth of a small brain
@@ -31,7 +32,7 @@ THICK_SLICE_MM = 2.0
 MAX_SPIKE_FRACTION = 1e-4
 SPIKE_RATIO = 10.0  # fat and vessels reach three times the brightest thousandth of a head
 _BRIGHT_PERCENTILE = 99.9
-_NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540
+_NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540  # length of a header, by the formats' definition
 _CHUNK_BYTES = 1 << 20
 MAX_TRAILING_BYTES = 1 << 26
 MAX_OFFSET_BYTES = 2**24  # what stands in front of the voxels: header and extensions of some kB
@@ -71,6 +72,16 @@ class Scan:
 def read_volume(path: Path) -> Volume:
     """Read a 3D image, float32.
 
+    Parameters
+    ----------
+    path : Path
+        NIfTI.
+
+    Returns
+    -------
+    Volume
+        As the file has it: any unit, and values that are not finite.
+
     Raises
     ------
     ImageError
@@ -89,13 +100,20 @@ def read_mask(path: Path, *, like: Volume | None = None) -> Volume:
 
     Parameters
     ----------
+    path : Path
+        NIfTI.
     like : Volume, optional
         The image whose grid the mask must have.
+
+    Returns
+    -------
+    Volume
+        bool.
 
     Raises
     ------
     ImageError
-        As `read_volume`, or ``mask_grid``.
+        As `read_volume`, ``not_finite`` or ``mask_grid``.
     """
     volume = read_volume(path)
     if not np.isfinite(volume.data).all():
@@ -110,6 +128,16 @@ def read_mask(path: Path, *, like: Volume | None = None) -> Volume:
 
 def read_scan(path: Path) -> Scan:
     """Read a T1w scan of a study; repair what can be repaired with a sentence, refuse what cannot.
+
+    Parameters
+    ----------
+    path : Path
+        NIfTI.
+
+    Returns
+    -------
+    Scan
+        float32, finite, not negative.
 
     Raises
     ------
@@ -140,10 +168,15 @@ def check_whole(path: Path) -> None:
 
     A damaged byte changes voxels, and a reader that stops at the last voxel never sees the checksum behind it.
 
+    Parameters
+    ----------
+    path : Path
+        Any file; one that is not compressed passes.
+
     Raises
     ------
     ImageError
-        ``truncated`` or ``damaged``.
+        ``truncated``, ``damaged`` or ``too_large``.
     """
     if not path.name.endswith(".gz"):
         return
@@ -232,7 +265,7 @@ def _check_sides(sides: Sequence[int]) -> None:
         )
 
 
-def _data(image: nib.Nifti1Image, path: Path) -> np.ndarray:
+def _data(image: nib.Nifti1Image, path: Path) -> Image:
     if math.prod(map(float, image.shape)) > MAX_VOXELS:
         raise ImageError("too_large", f"{path.name} has shape {image.shape}: more than {MAX_VOXELS} voxels.")
     try:
@@ -266,7 +299,7 @@ def _check_shape(shape: tuple[int, ...]) -> tuple[int, int, int]:
     return sides
 
 
-def _check_sizes(shape: tuple[int, int, int], voxel_to_ras: np.ndarray) -> None:
+def _check_sizes(shape: tuple[int, int, int], voxel_to_ras: Affine) -> None:
     sizes = voxel_sizes_mm(voxel_to_ras)
     if sizes.min() < VOXEL_EDGE_MM[0] or sizes.max() > VOXEL_EDGE_MM[1]:
         named = " x ".join(f"{size:.4g}" for size in sizes)
@@ -286,7 +319,7 @@ def _check_sizes(shape: tuple[int, int, int], voxel_to_ras: np.ndarray) -> None:
         )
 
 
-def _repair_intensities(data: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
+def _repair_intensities(data: Image) -> tuple[Image, list[Flag]]:
     """Finite, not negative intensities, with a sentence for each repair."""
     flags = []
     wrong = ~np.isfinite(data)
@@ -316,7 +349,7 @@ def _repair_intensities(data: np.ndarray) -> tuple[np.ndarray, list[Flag]]:
     return data, flags
 
 
-def _find_spikes(data: np.ndarray) -> np.ndarray:
+def _find_spikes(data: Image) -> Mask:
     """Single voxels far beyond everything else: a fault of memory or transfer, or a marker that a tool has left.
 
     More of them than `MAX_SPIKE_FRACTION` are no spikes but what the image is like.
@@ -328,7 +361,7 @@ def _find_spikes(data: np.ndarray) -> np.ndarray:
     return np.asarray(spikes if is_few else np.zeros_like(spikes))
 
 
-def _fill_from_neighbours(data: np.ndarray, wrong: np.ndarray) -> np.ndarray:
+def _fill_from_neighbours(data: Image, wrong: Mask) -> Image:
     """Mean of the finite voxels of the 3 x 3 x 3 neighbourhood, 0 where there is none."""
     from scipy import ndimage  # noqa: PLC0415 - for damaged scans only: a third of a second of every job that reads one
 
@@ -338,7 +371,7 @@ def _fill_from_neighbours(data: np.ndarray, wrong: np.ndarray) -> np.ndarray:
     return np.where(wrong, mean, data)
 
 
-def _check_foreground(data: np.ndarray, voxel_to_ras: np.ndarray) -> None:
+def _check_foreground(data: Image, voxel_to_ras: Affine) -> None:
     if data.max() == data.min():
         raise ImageError("empty", f"Every voxel is {data.flat[0]:g}: there is no image.")
     foreground_ml = np.count_nonzero(data) * voxel_volume_mm3(voxel_to_ras) / 1000

@@ -21,6 +21,7 @@ def write_volume(path: Path, volume: Volume, dtype: type[np.generic] = np.float3
     path : Path
         Ends with ``.nii.gz`` or ``.nii``.
     volume : Volume
+        Any unit; `voxel_to_ras` in mm.
     dtype : type
         Of the voxels in the file; there is no scaling.
     """
@@ -33,5 +34,13 @@ def write_volume(path: Path, volume: Volume, dtype: type[np.generic] = np.float3
 
 
 def write_mask(path: Path, volume: Volume) -> None:
-    """Write a mask as 0 and 1."""
+    """Write a mask as 0 and 1.
+
+    Parameters
+    ----------
+    path : Path
+        Ends with ``.nii.gz`` or ``.nii``.
+    volume : Volume
+        bool.
+    """
     write_volume(path, volume, np.uint8)

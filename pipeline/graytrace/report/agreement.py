@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 from matplotlib.figure import Figure
+
+from graytrace.arrays import Vector
 
 _DOT, _BIAS, _LIMIT = "#0072B2", "#000000", "#D55E00"  # Okabe and Ito's palette
 _WIDTH = 1.96
@@ -16,13 +17,21 @@ _DPI = 150
 
 
 class Panel(NamedTuple):
-    """Two runs' numbers of one measure, for the patients that both measured."""
+    """Two runs' numbers of one measure, for the patients that both measured.
+
+    Parameters
+    ----------
+    measure, first, second : str
+        Names of the measure and of the runs.
+    first_values, second_values : (N,) ndarray
+        The same patients in the same order, in the measure's unit.
+    """
 
     measure: str
     first: str
     second: str
-    first_values: np.ndarray
-    second_values: np.ndarray
+    first_values: Vector
+    second_values: Vector
 
 
 def draw_agreement(path: Path, panels: Sequence[Panel], *, columns: int) -> None:

@@ -19,6 +19,7 @@ from matplotlib.figure import Figure
 from PIL import Image
 
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.arrays import Affine, Fractions, Mask, Plane, ScalarField
 
 MASK_COLOR = "#56B4E9"
 GM_COLOR = "#E69F00"
@@ -38,23 +39,28 @@ _BORDER_SLICES = ((0.15, 0.35, 0.52, 0.78), (0.18, 0.38, 0.58, 0.82), (0.14, 0.3
 
 
 class Slice(NamedTuple):
-    """A slice with square voxels: (A, B) values, first axis to the right of the picture, second upwards.
+    """A slice with square voxels.
 
-    `axis` is what the slice is across: 0 sagittal, 1 coronal, 2 axial.
+    Parameters
+    ----------
+    values : (A, B) ndarray
+        First axis to the right of the picture, second upwards; white matter = 1 or percent of change.
+    axis : int
+        What the slice is across: 0 sagittal, 1 coronal, 2 axial.
     """
 
-    values: np.ndarray
+    values: Plane
     axis: int
 
 
 def draw_borders(
     path: Path,
-    image: np.ndarray,
-    voxel_to_ras: np.ndarray,
+    image: ScalarField,
+    voxel_to_ras: Affine,
     *,
-    brain_mask: np.ndarray,
-    gm_fraction: np.ndarray,
-    wm_fraction: np.ndarray,
+    brain_mask: Mask,
+    gm_fraction: Fractions,
+    wm_fraction: Fractions,
 ) -> None:
     """Draw the borders of brain mask, gray and white matter on a scan: a row of slices for each plane.
 
@@ -63,8 +69,9 @@ def draw_borders(
     path : Path
         JPEG file to write.
     image, brain_mask, gm_fraction, wm_fraction : (X, Y, Z) array-like
-        On one grid, any orientation.
+        On one grid, any orientation; intensities of any unit, fractions in [0, 1].
     voxel_to_ras : (4, 4) array-like
+        Voxel indices to RAS mm.
     """
     sizes_mm = _ras_sizes_mm(voxel_to_ras)
     tissue = np.asarray(gm_fraction) + np.asarray(wm_fraction)
@@ -100,7 +107,7 @@ def draw_planes(path: Path, planes: Sequence[Slice], *, top: float) -> None:
             _name_side(panel, plane.axis)
 
 
-def draw_change(path: Path, planes: Sequence[Slice], change_percent: Sequence[np.ndarray], *, top: float) -> None:
+def draw_change(path: Path, planes: Sequence[Slice], change_percent: Sequence[Plane], *, top: float) -> None:
     """Draw the local change of volume on the slices of `draw_planes`: loss blue, gain orange, full color at 10 %.
 
     Parameters

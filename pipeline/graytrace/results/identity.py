@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.algorithms.same_scan import find_same_voxels
+from graytrace.algorithms.same_scan import Samples, find_same_voxels
 from graytrace.errors import PipelineError
 from graytrace.findings import Reason
 from graytrace.records import read_record, record_path
@@ -97,7 +97,7 @@ def _same(scan: PlannedScan, other: PlannedScan) -> Reason:
     return Reason("same_scan_twice", message)
 
 
-def _read_samples(plan: Plan, scan: PlannedScan) -> np.ndarray | None:
+def _read_samples(plan: Plan, scan: PlannedScan) -> Samples | None:
     try:
         record = read_record(record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, "inspect"))
         text = record.measures["voxel_samples"]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import stats
+
+from graytrace.arrays import Matrix
 
 LEAST_PAIRS = 3  # two pairs of numbers leave nothing to judge a spread by
 _WIDTH = 1.96  # limits of agreement hold 95 % of normally distributed differences
@@ -57,7 +58,12 @@ def measure_agreement(first: ArrayLike, second: ArrayLike) -> Agreement:
     Parameters
     ----------
     first, second : (N,) array-like
-        The same patients in the same order, finite, N at least 3.
+        The same patients in the same order, finite, N at least 3; one unit.
+
+    Returns
+    -------
+    Agreement
+        In the unit of the measurements.
 
     Raises
     ------
@@ -97,7 +103,7 @@ def measure_agreement(first: ArrayLike, second: ArrayLike) -> Agreement:
     )
 
 
-def intraclass_correlation(table: NDArray[Any]) -> tuple[Interval, Interval]:
+def intraclass_correlation(table: Matrix) -> tuple[Interval, Interval]:
     """ICC(2,1) and ICC(3,1) with 95 % confidence intervals.
 
     Parameters

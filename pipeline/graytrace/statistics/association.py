@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 import warnings
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeAlias
 
 import numpy as np
 import statsmodels.api as sm
@@ -24,7 +24,8 @@ CONFIDENCE = 0.95
 RESAMPLES = 9_999
 _SEED = 20_240_229
 _BATCH = 1_000
-Values = NDArray[Any]
+Values: TypeAlias = NDArray[np.floating[Any]]
+"""(N,) float: a number for each patient, finite; (N, K) for K covariates, (..., N) for many orders of the patients."""
 
 
 @dataclass(frozen=True)
@@ -74,6 +75,11 @@ def associate(x: Values, y: Values, *, seed: int = _SEED, resamples: int = RESAM
     resamples : int
         Of permutations; all orders are tried where there are no more than that.
 
+    Returns
+    -------
+    Association
+        Correlations in [-1, 1], p in (0, 1], the slope in units of `y` per unit of `x`.
+
     Raises
     ------
     ValueError
@@ -98,14 +104,40 @@ def associate(x: Values, y: Values, *, seed: int = _SEED, resamples: int = RESAM
 
 
 def correlate(x: Values, y: Values) -> Values:
-    """Pearson's correlation along the last axis; 0 where one of the two is constant."""
+    """Pearson's correlation along the last axis; 0 where one of the two is constant.
+
+    Parameters
+    ----------
+    x, y : (..., N) ndarray
+        Finite; their shapes broadcast.
+
+    Returns
+    -------
+    (...) ndarray
+        In [-1, 1].
+    """
     dx, dy = x - x.mean(-1, keepdims=True), y - y.mean(-1, keepdims=True)
     scale = np.sqrt((dx**2).sum(-1) * (dy**2).sum(-1))
     return np.asarray(np.divide((dx * dy).sum(-1), scale, out=np.zeros_like(scale), where=scale > 0))
 
 
 def permutation_p(x: Values, y: Values, *, seed: int = _SEED, resamples: int = RESAMPLES) -> float:
-    """Two-sided p of Pearson's correlation when chance pairs `x` and `y`; of Spearman's when they are ranks."""
+    """Two-sided p of Pearson's correlation when chance pairs `x` and `y`; of Spearman's when they are ranks.
+
+    Parameters
+    ----------
+    x, y : (N,) array-like
+        Finite.
+    seed : int
+        Of the permutations.
+    resamples : int
+        Of permutations; all orders are tried where there are no more than that.
+
+    Returns
+    -------
+    float
+        In (0, 1].
+    """
     result = stats.permutation_test(
         (np.asarray(x, dtype=float),),
         lambda order, axis: correlate(np.moveaxis(order, axis, -1), np.asarray(y, dtype=float)),
@@ -157,7 +189,18 @@ def associate_adjusted(
     Parameters
     ----------
     x, y : (n,) array-like
+        Predictor and outcome of the same patients, finite.
     covariates : (n, k) array-like
+        Of the same patients, finite.
+    seed : int
+        Of permutations.
+    resamples : int
+        Of permutations; all orders are tried where there are no more than that.
+
+    Returns
+    -------
+    AdjustedAssociation
+        Partial correlation in [-1, 1], p in (0, 1], the slope in units of `y` per unit of `x`.
 
     Raises
     ------
@@ -204,6 +247,16 @@ def correct_holm(p_values: list[float]) -> list[float]:
 
 def mean_interval(values: Values) -> Estimate:
     """Mean with its 95 % interval by Student's t.
+
+    Parameters
+    ----------
+    values : (N,) array-like
+        Finite, N at least 2.
+
+    Returns
+    -------
+    Estimate
+        In the unit of the values.
 
     Raises
     ------

@@ -10,6 +10,8 @@ import numpy as np
 from scipy.optimize import brentq
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
+from graytrace.arrays import Vector
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -33,7 +35,7 @@ class Spread:
         return math.hypot(self.patients, self.error_points / years)
 
 
-def split_spread(changes_per_year: np.ndarray, errors_points: np.ndarray, years: np.ndarray) -> Spread:
+def split_spread(changes_per_year: Vector, errors_points: Vector, years: Vector) -> Spread:
     """Take the measurement's part out of the spread of measured changes.
 
     Parameters
@@ -44,6 +46,11 @@ def split_spread(changes_per_year: np.ndarray, errors_points: np.ndarray, years:
         Standard error of each change, points.
     years : (n,) array-like
         Interval of each.
+
+    Returns
+    -------
+    Spread
+        Of patients, percentage points per year, and of the measurement, percentage points.
 
     Raises
     ------
@@ -119,10 +126,24 @@ def detectable_correlation(n: int, *, alpha: float = 0.05, power: float = 0.8) -
     return size / math.sqrt(1 + size**2)
 
 
-def detectable_slope(doses: np.ndarray, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
-    """Smallest slope over these patients' doses that is found, points per year per unit of dose.
+def detectable_slope(doses: Vector, sd: float, *, alpha: float = 0.05, power: float = 0.8) -> float:
+    """Smallest slope over these patients' doses that is found.
 
-    `sd` is the spread around the line.
+    Parameters
+    ----------
+    doses : (N,) array-like
+        N at least 4, not all the same.
+    sd : float
+        Spread around the line, points per year.
+    alpha : float
+        Two-sided.
+    power : float
+        Chance of finding it, in (0, 1).
+
+    Returns
+    -------
+    float
+        Points per year per unit of dose.
     """
     doses = np.asarray(doses, dtype=float)
     r = detectable_correlation(doses.size, alpha=alpha, power=power)

@@ -12,6 +12,7 @@ from graytrace.algorithms import pair_identity, quality
 from graytrace.algorithms.midway import Visit
 from graytrace.algorithms.resampling import resample_part
 from graytrace.algorithms.slices import surround_slices
+from graytrace.arrays import Affine, Image, Plane
 from graytrace.catalog import VISITS
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_mask, read_volume
@@ -107,11 +108,10 @@ def _read_visits(upstream: Upstream, job: Job) -> tuple[Visit, Visit]:
     return visits[0], visits[1]
 
 
-def _view(
-    upstream: Upstream, job: Job, whites: list[float]
-) -> tuple[list[np.ndarray], list[np.ndarray], quality.MidwayView]:
+def _view(upstream: Upstream, job: Job, whites: list[float]) -> tuple[list[Image], list[Affine], quality.MidwayView]:
     """Both scans with white matter = 1, their ways to midway space, and both there."""
-    images, masks, to_midway = [], [], []
+    images: list[Image] = []
+    masks, to_midway = [], []
     for visit, white in zip(VISITS, whites, strict=True):
         volume = read_volume(upstream[f"{visit}_image"].open_output("image", job.output_dir))
         path = upstream[f"{visit}_skull_strip"].open_output("intracranial_mask", job.output_dir)
@@ -128,8 +128,8 @@ def _change_map(change: Record, job: Job) -> Volume | None:
 
 
 def _draw(
-    images: list[np.ndarray],
-    to_midway: list[np.ndarray],
+    images: list[Image],
+    to_midway: list[Affine],
     view: quality.MidwayView,
     change: Volume | None,
     folder: Path,
@@ -139,14 +139,14 @@ def _draw(
     if grids is None:
         return {}
 
-    def cut(volume: np.ndarray, voxel_to_midway: np.ndarray, order: int) -> list[np.ndarray]:
+    def cut(volume: Image, voxel_to_midway: Affine, order: int) -> list[Plane]:
         inverse = np.linalg.inv(voxel_to_midway)
         return [
             resample_part(volume, inverse @ grid.voxel_to_mm, grid.shape, order=order).squeeze(axis)
             for (axis, _), grid in zip(_SLICES, grids, strict=True)
         ]
 
-    def as_slices(planes: list[np.ndarray]) -> list[Slice]:
+    def as_slices(planes: list[Plane]) -> list[Slice]:
         return [Slice(plane, axis) for plane, (axis, _) in zip(planes, _SLICES, strict=True)]
 
     pictures = {name: folder / f"{name}.jpg" for name in ("baseline_picture", "followup_picture")}

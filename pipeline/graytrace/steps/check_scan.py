@@ -8,8 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.algorithms import quality
+from graytrace.algorithms import head_quality, quality
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.arrays import Mask
 from graytrace.images.reading import read_mask, read_scan, read_volume
 from graytrace.report.figures import draw_borders
 from graytrace.steps.arguments import add_step_arguments, upstream_of
@@ -40,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
         volumes = upstream["gray_matter_volume"].measures
         measures: dict[str, Any] = {
             "white_matter_intensity": white,
-            "edge_contact_mm2": quality.measure_edge_contact_mm2(brain, sizes_mm),
+            "edge_contact_mm2": head_quality.measure_edge_contact_mm2(brain, sizes_mm),
             "gm_of_icv_percent": 100 * volumes["gm_volume_ml"] / volumes["icv_ml"] if volumes.get("icv_ml") else None,
         }
         if white is not None:
@@ -49,11 +50,11 @@ def run(args: argparse.Namespace) -> None:
             measures |= {name: measure(tissues) for name, measure in quality.TISSUE_METRICS.items()}
             icv = read_mask(masks.open_output("intracranial_mask", job.output_dir)).data
             shown = image.data / white
-            measures["head_outside_percent"] = quality.measure_head_outside_percent(shown, icv, sizes_mm)
-            measures["rim_ratio"] = quality.measure_rim_ratio(shown, icv, sizes_mm)
+            measures["head_outside_percent"] = head_quality.measure_head_outside_percent(shown, icv, sizes_mm)
+            measures["rim_ratio"] = head_quality.measure_rim_ratio(shown, icv, sizes_mm)
             raw = read_scan(args.t1w).volume.data
-            measures["entropy_focus"] = quality.measure_entropy_focus(raw)
-            measures["ghosting_percent"] = quality.measure_ghosting_percent(raw / white, sizes_mm)
+            measures["entropy_focus"] = head_quality.measure_entropy_focus(raw)
+            measures["ghosting_percent"] = head_quality.measure_ghosting_percent(raw / white, sizes_mm)
         return Outcome(
             files={"borders": path},
             measures={name: value for name, value in measures.items() if value is not None},
@@ -68,7 +69,7 @@ def run(args: argparse.Namespace) -> None:
     perform(job, work, upstream=upstream_of("check_scan", args), outputs={"borders": job.figure("desc-borders_T1w")})
 
 
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
+def _box(mask: Mask) -> tuple[slice, ...]:
     """The part of an image around a mask."""
     there = np.argwhere(mask)
     if not there.size:

@@ -5,8 +5,7 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
-import numpy as np
-
+from graytrace.arrays import Mask
 from graytrace.findings import Flag
 from graytrace.images.reading import read_mask
 from graytrace.steps.arguments import add_step_arguments, upstream_of
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> None:
     perform(job, work, upstream=upstream_of("skull_strip", args), outputs=outputs)
 
 
-def _flags(mask: np.ndarray) -> list[Flag]:
+def _flags(mask: Mask) -> list[Flag]:
     """A flag where the brain reaches the border of the field of view: part of it may be outside."""
     faces = [face for axis in range(3) for face in (mask.take(0, axis), mask.take(-1, axis))]
     if not any(face.any() for face in faces):

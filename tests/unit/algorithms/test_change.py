@@ -5,9 +5,10 @@ import pytest
 import toyhead
 from toyhead import affine_of, centered, places
 
-from graytrace.algorithms.change import VisitTissue, measure_change
+from graytrace.algorithms.change import measure_change
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.sharpness import blur
+from graytrace.algorithms.visits import VisitTissue
 from graytrace.algorithms.volumes import tissue_volume_ml
 
 SHAPE = (60, 66, 56)

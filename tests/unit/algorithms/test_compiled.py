@@ -10,7 +10,7 @@ import pytest
 RUN_ALL = """
 import hashlib
 import numpy as np
-from graytrace.algorithms import deformation, mean_field, multigrid
+from graytrace.algorithms import deformation, mean_field, multigrid, resampling, smoothing
 
 rng = np.random.default_rng(1)
 shape = (24, 25, 26)
@@ -28,6 +28,8 @@ found = {
     "mean field": settled.posterior, "multigrid": multigrid.solve_membrane(h, u, 5.0),
     "exponential": deformation.exponential(u), "Jacobian": deformation.jacobian_determinant(u),
     "samples": deformation.sample_spline(coefficients, np.eye(4), u),
+    "linear samples": resampling.resample(coefficients, 0.7 * np.eye(4), shape),
+    "wide Gaussian": smoothing.smooth_widely(coefficients, 9.0),
 }
 for name, values in found.items():
     print(name, hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest())
@@ -44,6 +46,6 @@ def _bits(cache: Path, *, threads: int, **environment: str) -> str:
 @pytest.mark.timeout(300)
 def test_the_same_bits_fresh_from_the_cache_and_for_another_processor(tmp_path):
     fresh = _bits(tmp_path / "here", threads=2)
-    assert fresh.count("\n") == 5
+    assert fresh.count("\n") == 7
     assert _bits(tmp_path / "here", threads=1) == fresh
     assert _bits(tmp_path / "there", threads=2, NUMBA_CPU_NAME="generic") == fresh

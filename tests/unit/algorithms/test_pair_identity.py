@@ -2,7 +2,7 @@ import numpy as np
 import pytest
 from toyhead import affine_of, centered, intensity, masks, places
 
-from graytrace.algorithms import pair_identity, quality, same_scan
+from graytrace.algorithms import head_quality, pair_identity, same_scan
 from graytrace.algorithms.midway import Visit
 from graytrace.algorithms.quality import view_midway
 
@@ -87,13 +87,15 @@ def test_a_mirrored_or_turned_followup_is_found(matrix):
 
 def test_a_scan_without_skull_has_nothing_outside(orientation):
     one = visit(orientation=orientation)
-    whole = quality.measure_head_outside_percent(one.image, one.intracranial_mask, SIZES)
-    stripped = quality.measure_head_outside_percent(one.image * one.intracranial_mask, one.intracranial_mask, SIZES)
+    whole = head_quality.measure_head_outside_percent(one.image, one.intracranial_mask, SIZES)
+    stripped = head_quality.measure_head_outside_percent(
+        one.image * one.intracranial_mask, one.intracranial_mask, SIZES
+    )
     assert whole > WHOLE_PERCENT
     assert stripped == 0
 
 
 def test_a_t1w_scan_is_dark_at_the_rim_and_an_inverted_one_is_not(orientation):
     one = visit(orientation=orientation)
-    assert quality.measure_rim_ratio(one.image, one.intracranial_mask, SIZES) < RIM_OF_THE_TOY
-    assert quality.measure_rim_ratio(1.3 - one.image, one.intracranial_mask, SIZES) > 1
+    assert head_quality.measure_rim_ratio(one.image, one.intracranial_mask, SIZES) < RIM_OF_THE_TOY
+    assert head_quality.measure_rim_ratio(1.3 - one.image, one.intracranial_mask, SIZES) > 1

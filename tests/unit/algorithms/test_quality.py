@@ -3,14 +3,16 @@ import pytest
 from scipy import ndimage
 from toyhead import affine_of, centered, fractions, intensity, masks, places
 
+from graytrace.algorithms.head_quality import (
+    measure_edge_contact_mm2,
+    measure_entropy_focus,
+    measure_ghosting_percent,
+)
 from graytrace.algorithms.quality import (
     Tissues,
     measure_contrast_to_noise,
-    measure_edge_contact_mm2,
     measure_edge_width_mm,
-    measure_entropy_focus,
     measure_face_difference_ml,
-    measure_ghosting_percent,
     measure_gray_white_ratio,
     measure_joint_variation,
     measure_noise_percent,

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces import ants
 
+from graytrace.arrays import Fractions, Image, Mask
 from graytrace.engines.outputs import check_image
 from graytrace.engines.stages import SegmentationOutputSpec, ToolSegmentationInputSpec
 from graytrace.engines.tool import ToolInterface, one_file
@@ -102,8 +103,18 @@ class AtroposTissue(ToolInterface):
         )
 
 
-def scale_by_brain(image: np.ndarray, brain_mask: np.ndarray) -> np.ndarray:
+def scale_by_brain(image: Image, brain_mask: Mask) -> Image:
     """A multiple of an image whose mean in the brain is 100.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) float
+        Any unit.
+    brain_mask : (X, Y, Z) bool
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
 
     Raises
     ------
@@ -116,7 +127,7 @@ def scale_by_brain(image: np.ndarray, brain_mask: np.ndarray) -> np.ndarray:
     return np.asarray(image * (_BRAIN_MEAN / mean), np.float32)
 
 
-def end_at_brain(weights: Mapping[str, np.ndarray], brain_mask: np.ndarray) -> dict[str, np.ndarray]:
+def end_at_brain(weights: Mapping[str, Fractions], brain_mask: Mask) -> dict[str, Fractions]:
     """Count gray and white matter outside the brain as CSF: dura and vessels are as bright as they.
 
     Parameters
@@ -124,14 +135,31 @@ def end_at_brain(weights: Mapping[str, np.ndarray], brain_mask: np.ndarray) -> d
     weights : mapping
         ``csf_fraction``, ``gm_fraction`` and ``wm_fraction`` to (X, Y, Z) arrays in [0, 1].
     brain_mask : (X, Y, Z) bool array
+
+    Returns
+    -------
+    dict
+        The same names to (X, Y, Z) arrays in [0, 1] with the same sum.
     """
     tissue = {name: np.where(brain_mask, weights[name], 0) for name in ("gm_fraction", "wm_fraction")}
     outside = np.where(brain_mask, 0, weights["gm_fraction"] + weights["wm_fraction"])
     return {"csf_fraction": weights["csf_fraction"] + outside, **tissue}
 
 
-def order_by_brightness(image: np.ndarray, weights: list[np.ndarray]) -> list[int]:
+def order_by_brightness(image: Image, weights: list[Fractions]) -> list[int]:
     """Which class is darkest, next and so on, by the mean of the image weighted with each.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) float
+        Any unit.
+    weights : list of (X, Y, Z) float
+        Of each class, in [0, 1].
+
+    Returns
+    -------
+    list of int
+        Indices of the classes, darkest first.
 
     Raises
     ------

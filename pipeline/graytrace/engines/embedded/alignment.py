@@ -22,7 +22,24 @@ class VisitsInputSpec(BaseInterfaceInputSpec):
 
 
 def read_visit(inputs: Any, name: str) -> Visit:
-    """One visit's scan and intracranial mask from an interface's inputs."""
+    """Read one visit's scan and intracranial mask from an interface's inputs.
+
+    Parameters
+    ----------
+    inputs : traits
+        Of an interface with `VisitsInputSpec`.
+    name : str
+        ``baseline`` or ``followup``.
+
+    Returns
+    -------
+    Visit
+
+    Raises
+    ------
+    ImageError
+        As `read_volume` and `read_mask`.
+    """
     scan = read_volume(Path(getattr(inputs, f"{name}_file")))
     intracranial = read_mask(Path(getattr(inputs, f"{name}_intracranial_mask")), like=scan)
     return Visit(scan.data, scan.voxel_to_ras, intracranial.data)

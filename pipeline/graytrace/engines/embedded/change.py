@@ -10,9 +10,11 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import File, isdefined, traits
 
-from graytrace.algorithms.change import ChangeMeasure, VisitTissue, measure_change
+from graytrace.algorithms.change import ChangeMeasure, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.precision import interval
+from graytrace.algorithms.visits import VisitTissue
+from graytrace.arrays import Fractions
 from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
 from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
 from graytrace.errors import ToolError
@@ -86,7 +88,7 @@ class MeasureChange(EngineInterface):
         deep = np.zeros_like(gm) if subcortical is None else subcortical
         return VisitTissue(visit.image, visit.voxel_to_ras, gm, wm, deep, visit.intracranial_mask)
 
-    def _read_fraction(self, trait: str) -> np.ndarray | None:
+    def _read_fraction(self, trait: str) -> Fractions | None:
         path = getattr(self.inputs, trait)
         return read_volume(Path(path)).data if isdefined(path) else None
 

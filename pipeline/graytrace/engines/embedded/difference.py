@@ -55,6 +55,7 @@ class DifferenceChange(EngineInterface):
 
 
 def _ml(volume: Volume) -> float:
+    """Sum of the fractions (X, Y, Z) of a volume, ml."""
     return tissue_volume_ml(np.asarray(volume.data), volume.voxel_to_ras)
 
 

@@ -2,24 +2,29 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from graytrace.algorithms.structures import Batch, Predict
 from graytrace.errors import ToolError
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "structures.onnx"
 
 
-def load_network(weights: Path = WEIGHTS) -> Callable[[np.ndarray], np.ndarray]:
-    """The network as a function of arrays: (1, 1, x, y, z) float32 to (1, C, x, y, z).
+def load_network(weights: Path = WEIGHTS) -> Predict:
+    """Load the network as a function of arrays.
 
     Parameters
     ----------
     weights : Path
         ONNX file.
+
+    Returns
+    -------
+    callable
+        (1, 1, x, y, z) float32 intensities in [0, 1.5] to (1, C, x, y, z) float32 logits.
 
     Raises
     ------
@@ -42,7 +47,7 @@ def load_network(weights: Path = WEIGHTS) -> Callable[[np.ndarray], np.ndarray]:
         raise ToolError(f"onnxruntime {onnxruntime.__version__} cannot load {weights}: {error}") from error
     name = session.get_inputs()[0].name
 
-    def predict(image: np.ndarray) -> np.ndarray:
+    def predict(image: Batch) -> Batch:
         return np.asarray(session.run(None, {name: np.ascontiguousarray(image, dtype=np.float32)})[0])
 
     return predict

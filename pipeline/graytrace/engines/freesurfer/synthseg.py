@@ -12,6 +12,7 @@ from nipype.interfaces.base import File, TraitedSpec, traits
 from nipype.interfaces.freesurfer.base import FSCommand, FSTraitedSpec
 
 from graytrace.algorithms.resampling import resample
+from graytrace.arrays import Affine, Channels, Mask, Voxels
 from graytrace.engines.freesurfer.structures import MAPS, TISSUE_OF_LABEL
 from graytrace.engines.freesurfer.synthstrip import set_subjects_dir
 from graytrace.engines.outputs import check_volume, read_report
@@ -129,7 +130,7 @@ class SynthSegTissue(ToolInterface):
         total = parse_synthseg_volumes(report).get("total intracranial")
         return {} if total is None else {"synthseg_icv_ml": total / 1000}
 
-    def _read(self, outputs: dict[str, Any]) -> tuple[np.ndarray, np.ndarray]:
+    def _read(self, outputs: dict[str, Any]) -> tuple[Channels, Affine]:
         """Posteriors (X, Y, Z, label) and their affine, after a look at whether channels are what we take them for."""
         try:
             labels = read_volume(one_file(outputs, "out_file", "SynthSeg"))
@@ -147,7 +148,7 @@ class SynthSegTissue(ToolInterface):
         return posteriors, grid_to_ras
 
 
-def check_channels(posteriors: np.ndarray, labels: np.ndarray) -> None:
+def check_channels(posteriors: Channels, labels: Voxels) -> None:
     """Make sure that channel n of the posteriors is the n-th label.
 
     The tool's documents and its code disagree about the order of two channels; its segmentation tells.
@@ -183,9 +184,7 @@ def check_channels(posteriors: np.ndarray, labels: np.ndarray) -> None:
         )
 
 
-def tissues_on_grid(
-    posteriors: np.ndarray, grid_to_ras: np.ndarray, scan: Volume, brain_mask: np.ndarray
-) -> dict[str, Volume]:
+def tissues_on_grid(posteriors: Channels, grid_to_ras: Affine, scan: Volume, brain_mask: Mask) -> dict[str, Volume]:
     """Tissue maps on the scan's grid by linear interpolation.
 
     Parameters
@@ -197,6 +196,11 @@ def tissues_on_grid(
         Whose grid is wanted.
     brain_mask : bool ndarray
         On the scan's grid.
+
+    Returns
+    -------
+    dict
+        Name of a map to its volume, (X, Y, Z) float32 in [0, 1].
 
     Raises
     ------

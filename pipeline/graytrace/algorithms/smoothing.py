@@ -1,0 +1,87 @@
+"""Wide Gaussians at the cost of narrow ones: what is smooth over many voxels can be computed on few of them."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numba
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
+from scipy import ndimage
+
+_BLOCKS_PER_SIGMA = 4.0  # linear interpolation between blocks of a quarter of sigma: within 0.5 % of the peak
+_LARGEST_BLOCK = 8
+_MARGIN = 1  # blocks: interpolation at the border looks half a block beyond it
+
+
+def _block_means(image: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[Any]:
+    """Means of blocks of voxels, with a margin of blocks beyond the grid, where there is nothing (0)."""
+    sides = [-(-n // k) + 2 * _MARGIN for n, k in zip(image.shape, blocks, strict=True)]
+    padded = np.zeros([s * k for s, k in zip(sides, blocks, strict=True)], np.float32)
+    padded[tuple(slice(k * _MARGIN, k * _MARGIN + n) for n, k in zip(image.shape, blocks, strict=True))] = image
+    x, y, z = sides
+    return np.asarray(padded.reshape(x, blocks[0], y, blocks[1], z, blocks[2]).mean((1, 3, 5)))
+
+
+@numba.njit(parallel=True, cache=True)
+def _interpolate(coarse, blocks, margin, out):
+    """Trilinear interpolation of block means at the voxels of the fine grid."""
+    nx, ny, nz = out.shape
+    for plane in numba.prange(nx):
+        i = np.int64(plane)
+        x = (i + 0.5) / blocks[0] - 0.5 + margin
+        a = int(x)
+        fx = np.float32(x - a)
+        for j in range(ny):
+            y = (j + 0.5) / blocks[1] - 0.5 + margin
+            b = int(y)
+            fy = np.float32(y - b)
+            for k in range(nz):
+                z = (k + 0.5) / blocks[2] - 0.5 + margin
+                c = int(z)
+                fz = np.float32(z - c)
+                near = (coarse[a, b, c] * (1 - fx) + coarse[a + 1, b, c] * fx) * (1 - fy) + (
+                    coarse[a, b + 1, c] * (1 - fx) + coarse[a + 1, b + 1, c] * fx
+                ) * fy
+                far = (coarse[a, b, c + 1] * (1 - fx) + coarse[a + 1, b, c + 1] * fx) * (1 - fy) + (
+                    coarse[a, b + 1, c + 1] * (1 - fx) + coarse[a + 1, b + 1, c + 1] * fx
+                ) * fy
+                out[i, j, k] = near * (1 - fz) + far * fz
+
+
+def smooth_widely(image: ArrayLike, sigma_voxels: ArrayLike) -> NDArray[Any]:
+    """Gaussian smoothing whose cost falls as sigma grows; zero beyond the grid.
+
+    The image is averaged over blocks, smoothed there and interpolated back; the width of blocks and interpolation is
+    taken off that of the Gaussian.  A sigma below eight voxels along an axis leaves that axis as it is.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+    sigma_voxels : float or (3,) array-like
+        Standard deviation along each axis, voxels.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray
+        Within 0.5 % of the largest value of `scipy.ndimage.gaussian_filter` (mode "constant").
+
+    Examples
+    --------
+    >>> point = np.zeros((49, 49, 49)); point[24, 24, 24] = 1
+    >>> wide = smooth_widely(point, 8.0)
+    >>> bool(abs(wide.sum() - 1) < 0.02)
+    True
+    """
+    image = np.asarray(image, dtype=np.float32)
+    sigma = np.broadcast_to(np.asarray(sigma_voxels, dtype=float), (3,))
+    blocks = tuple(int(np.clip(s // _BLOCKS_PER_SIGMA, 1, _LARGEST_BLOCK)) for s in sigma)
+    widths = []
+    for s, k in zip(sigma, blocks, strict=True):
+        # variances, voxels squared: a block of k voxels (k^2 - 1) / 12, linear interpolation between blocks k^2 / 6
+        taken = 0.0 if k == 1 else (k**2 - 1) / 12 + k**2 / 6
+        widths.append(np.sqrt(max(s**2 - taken, 0)) / k)
+    coarse = ndimage.gaussian_filter(_block_means(image, blocks), widths, mode="constant")
+    out = np.empty(image.shape, np.float32)
+    _interpolate(coarse, np.array(blocks, dtype=np.float64), _MARGIN, out)
+    return out
