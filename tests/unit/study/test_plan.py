@@ -480,3 +480,25 @@ def test_a_scan_of_another_name_in_a_visits_folder_is_a_flag(bids, plan):
     bids.scan("01", "BL", "sub-07_ses-BL_T1w.nii.gz")
     (pair,) = plan().pairs
     assert codes(pair.baseline.flags) == ["name_of_another"]
+
+
+def test_a_visit_without_a_date_is_named(bids, plan):
+    bids.patient("01")
+    bids.dates("01", BL="2019-03-04")
+    (flag,) = plan().pairs[0].flags
+    assert flag.code == "interval_unknown"
+    assert "(ses-M24)" in flag.message
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "note"),
+    [
+        ("exclusions", "participant_id\tvisit\treason\twho\twhen\n", "table.tsv has no row: nobody is left out."),
+        ("dates", "participant_id\tvisit\tdate\n", "table.tsv has no row with a date: it says nothing of any visit."),
+    ],
+)
+def test_a_table_of_the_studys_own_without_rows_is_told(bids, plan, content, tmp_path, key, header, note):
+    bids.patient("01")
+    (tmp_path / "table.tsv").write_text(header)
+    content["study"][key] = str(tmp_path / "table.tsv")
+    assert plan().notes() == [note]
