@@ -289,7 +289,7 @@ def main() -> int:
     """Try the faults, renew the page."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--work", type=Path, default=ROOT / "bench-work" / "faults")
-    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1)
+    parser.add_argument("--cores", type=int, default=os.cpu_count() or 1, help="faults that are tried at once")
     parser.add_argument("--voxel-mm", type=float, default=2.0)
     parser.add_argument("--only", metavar="REGEX", help="faults whose group or name this finds")
     parser.add_argument("--resume", action="store_true", help="leave out what has an outcome in the work folder")

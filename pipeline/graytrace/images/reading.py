@@ -276,12 +276,19 @@ def _refuse_giants(path: Path) -> bytes:
     for order in "<>":
         if head[:4] == struct.pack(f"{order}i", _NIFTI1_BYTES) and len(head) >= _NIFTI1_BYTES:
             sides = struct.unpack_from(f"{order}8h", head, 40)[1:4]
+            edges = struct.unpack_from(f"{order}8f", head, 76)[1:4]
             (offset,) = struct.unpack_from(f"{order}f", head, 108)
         elif head[:4] == struct.pack(f"{order}i", _NIFTI2_BYTES) and len(head) >= _NIFTI2_BYTES:
             sides = struct.unpack_from(f"{order}8q", head, 16)[1:4]
+            edges = struct.unpack_from(f"{order}8d", head, 104)[1:4]
             (offset,) = struct.unpack_from(f"{order}q", head, 168)
         else:
             continue
+        if 0 in edges:  # nibabel would make 1 mm of it without a word
+            named = " x ".join(f"{edge:.4g}" for edge in edges)
+            raise ImageError(
+                "header_invalid", f"{path.name} has voxels of {named} mm in its header: convert it from DICOM again."
+            )
         if min(sides) < 0:
             raise ImageError("unreadable", f"{path.name} has shape {tuple(sides)}: it is damaged.")
         if not 0 <= offset <= MAX_OFFSET_BYTES:

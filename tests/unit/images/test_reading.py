@@ -1,4 +1,5 @@
 import gzip
+import struct
 
 import nibabel as nib
 import numpy as np
@@ -218,3 +219,16 @@ def test_a_file_of_another_kind_than_its_name_says_what_to_do(save, ball, tmp_pa
     error = refused(tmp_path / name)
     assert error.code == "unreadable"
     assert words in str(error)
+
+
+@pytest.mark.parametrize("kind", [nib.Nifti1Image, nib.Nifti2Image])
+def test_voxels_of_no_size_are_refused(ball, affine, tmp_path, kind):
+    path = tmp_path / "scan.nii"
+    kind(ball, affine).to_filename(path)
+    content = bytearray(path.read_bytes())
+    place, letter = (76, "f") if kind is nib.Nifti1Image else (104, "d")
+    struct.pack_into(f"<3{letter}", content, place + struct.calcsize(letter), 0, 5, 5)
+    path.write_bytes(content)
+    error = refused(path)
+    assert error.code == "header_invalid"
+    assert "voxels of 0 x 5 x 5 mm" in str(error)
