@@ -10,8 +10,13 @@ from typing import Any, Literal, NamedTuple
 
 from graytrace import __version__
 from graytrace.errors import PipelineError
-from graytrace.files import file_sha256, write_json
+from graytrace.files import file_sha256, text_sha256, write_json, write_text
 from graytrace.findings import Flag, Reason
+
+# digests of the tables that run.json does not tell of
+TABLE_DIGESTS = "records/tables.json"
+# between a record and its own digest
+_SEAL = ',\n  "sha256": "'
 
 
 class Output(NamedTuple):
@@ -112,21 +117,40 @@ def is_source_unchanged(record: Path, name: str, path: Path) -> bool:
 
 
 def write_record(path: Path, record: Record) -> None:
-    """Write a record whole or not at all."""
-    write_json(
-        path,
-        {
-            "step": record.step,
-            "participant_id": record.participant_id,
-            **record.visits,
-            "status": record.status,
-            "reason": record.reason._asdict() if record.reason else None,
-            "flags": [flag._asdict() for flag in record.flags],
-            "outputs": {name: output._asdict() for name, output in record.outputs.items()},
-            "measures": dict(record.measures),
-            "provenance": {"version": __version__, **record.provenance},
-        },
-    )
+    """Write a record whole or not at all; its last line is the digest of what stands above it."""
+    content = {
+        "step": record.step,
+        "participant_id": record.participant_id,
+        **record.visits,
+        "status": record.status,
+        "reason": record.reason._asdict() if record.reason else None,
+        "flags": [flag._asdict() for flag in record.flags],
+        "outputs": {name: output._asdict() for name, output in record.outputs.items()},
+        "measures": dict(record.measures),
+        "provenance": {"version": __version__, **record.provenance},
+    }
+    body = json.dumps(content, indent=2, ensure_ascii=False, allow_nan=False).removesuffix("\n}")
+    write_text(path, f'{body}{_SEAL}{text_sha256(body)}"\n}}\n')
+
+
+def is_changed(path: Path) -> bool:
+    """Whether a record is there, but not as it was written: changed by hand, cut off, or another job's."""
+    try:
+        read_record(path)
+    except PipelineError:
+        return True
+    except OSError:
+        return False  # Snakemake makes it, or says why it cannot
+    return False
+
+
+def _check_place(path: Path, record: Record) -> None:
+    """Refuse a record that lies in another one's place: where it lies says whose it is."""
+    if path.parent.parent.parent.name != "records":
+        return
+    if path != record_path(path.parents[3], record.participant_id, record.visits, record.step):
+        whose = f"{record.step} of {record.participant_id} ({', '.join(record.visits.values())})"
+        raise PipelineError(f"{path} is the record of {whose}. Delete it and run again.")
 
 
 def read_record(path: Path) -> Record:
@@ -135,10 +159,20 @@ def read_record(path: Path) -> Record:
     Raises
     ------
     PipelineError
-        The file is no record.
+        The file is no record, was changed since it was written, or is another job's.
     """
+    record = _parse_record(path)
+    _check_place(path, record)
+    return record
+
+
+def _parse_record(path: Path) -> Record:
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        content = json.loads(text)
+        body, _, seal = text.rpartition(_SEAL)
+        if content["sha256"] != text_sha256(body) or seal != f'{content["sha256"]}"\n}}\n':
+            raise PipelineError(f"{path} was changed since it was written. Delete it and run again to recompute it.")
         return Record(
             step=content["step"],
             participant_id=content["participant_id"],

@@ -26,6 +26,7 @@ SIZE_TOLERANCE = 0.01
 # NIfTI's codes of units other than mm, and how many mm each has
 _UNITS = {1: ("meters", 1000.0), 3: ("microns", 0.001)}
 _EDGE_MM = (0.1, 12.0)
+_SINGULAR = 1e-6  # of the volume that perpendicular edges would have
 
 
 @dataclass(frozen=True)
@@ -61,9 +62,9 @@ class Form:
         """
         if self.affine is None or not np.isfinite(self.affine).all():
             return f"the {self.name} is not a finite matrix"
-        if voxel_volume_mm3(self.affine) < 1e-6:
-            return f"the {self.name} is singular"
         sizes = voxel_sizes_mm(self.affine)
+        if sizes.min() <= 0 or voxel_volume_mm3(self.affine) < _SINGULAR * sizes.prod():
+            return f"the {self.name} is singular"
         if not np.allclose(sizes, pixdim_mm, rtol=SIZE_TOLERANCE):
             return f"the {self.name} gives voxels of {_mm(sizes)}, pixdim says {_mm(pixdim_mm)}"
         axes = self.affine[:3, :3] / sizes

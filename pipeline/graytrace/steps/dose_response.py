@@ -5,6 +5,8 @@ from __future__ import annotations
 import argparse
 from pathlib import Path
 
+from graytrace.files import file_sha256, write_json
+from graytrace.records import TABLE_DIGESTS
 from graytrace.results.trial import analyze_trial
 from graytrace.steps.arguments import add_config_argument, config_of
 from graytrace.tables import read_rows, write_table
@@ -20,4 +22,7 @@ def run(args: argparse.Namespace) -> None:
     """Write dose_response.tsv."""
     config = config_of(args)
     rows = read_rows(args.atrophy, required=["participant_id", "status", "visit_followup", config.outcome])
-    write_table(args.atrophy.parent, "dose_response", analyze_trial(config, [row.cells for row in rows]))
+    folder = args.atrophy.parent
+    write_table(folder, "dose_response", analyze_trial(config, [row.cells for row in rows]))
+    digest = file_sha256(folder / "dose_response.tsv")
+    write_json(folder / TABLE_DIGESTS, {"tables": {"dose_response.tsv": digest}})

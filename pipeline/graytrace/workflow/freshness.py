@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import contextlib
 import json
+import os
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -17,7 +18,15 @@ from graytrace.catalog import STEPS, Step, names_of
 from graytrace.engines.registry import EMBEDDED, STAGES, code_behind, stage_options
 from graytrace.errors import PipelineError
 from graytrace.files import file_sha256, text_sha256
-from graytrace.records import Record, is_source_unchanged, read_record, record_path, remember_sources
+from graytrace.records import (
+    TABLE_DIGESTS,
+    Record,
+    is_changed,
+    is_source_unchanged,
+    read_record,
+    record_path,
+    remember_sources,
+)
 from graytrace.study.config import Config
 from graytrace.study.plan import Plan
 from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
@@ -67,6 +76,58 @@ def study_digest(config: Config, plan: Plan, codes: Mapping[str, str]) -> str:
 def outdated_records(plan: Plan, codes: Mapping[str, str]) -> list[str]:
     """Records of the plan that are there and were made with other code or options."""
     return [str(path) for step, path in _records(plan) if _is_made_otherwise(path, codes[step])]
+
+
+def changed_results(plan: Plan) -> list[str]:
+    """Records that were changed since they were written, and those whose images were changed, or are gone."""
+    return [str(path) for _, path in _records(plan) if is_changed(path) or _lacks_images(path, plan.output_dir)]
+
+
+def _lacks_images(path: Path, output_dir: Path) -> bool:
+    """Whether a file that a record tells of is gone or has other bytes.
+
+    A record is written last: what is older is its own. A younger file with the right bytes (a copy of the folder
+    without its dates) is given the record's date.
+    """
+    record = _read(path)
+    if record is None:
+        return False
+    written = path.stat().st_mtime_ns
+    for output in record.outputs.values():
+        image = output_dir / output.path
+        try:
+            found = image.stat()
+        except OSError:
+            return True
+        if found.st_mtime_ns > written:
+            if file_sha256(image) != output.sha256:
+                return True
+            with contextlib.suppress(OSError):  # only saves the next look
+                os.utime(image, ns=(found.st_atime_ns, written))
+    return False
+
+
+def changed_tables(plan: Plan) -> list[str]:
+    """Tables of results that are there, but not as they were written."""
+    folder = plan.output_dir
+    found = [folder / name for name, digest in _table_digests(folder).items() if _is_other(folder / name, digest)]
+    scans = folder / "scans.tsv"
+    if _is_other(scans, text_sha256(plan.table())):
+        found.append(scans)
+    return [str(path) for path in found]
+
+
+def _table_digests(folder: Path) -> dict[str, str]:
+    """Digests of the tables, as the steps that wrote them have left them."""
+    digests: dict[str, str] = {}
+    for path in (folder / "run.json", folder / TABLE_DIGESTS):
+        with contextlib.suppress(OSError, ValueError, KeyError, TypeError):
+            digests |= json.loads(path.read_text(encoding="utf-8"))["tables"]
+    return digests
+
+
+def _is_other(path: Path, digest: str) -> bool:
+    return path.is_file() and file_sha256(path) != digest
 
 
 def replaced_sources(plan: Plan) -> list[str]:

@@ -21,6 +21,8 @@ from graytrace.study.exclusions import Exclusions
 from graytrace.study.plan import Plan, plan_study
 from graytrace.workflow.freshness import (
     STUDY_FILES,
+    changed_results,
+    changed_tables,
     code_of_steps,
     is_study_outdated,
     outdated_records,
@@ -107,6 +109,14 @@ def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workfl
                 file=sys.stderr,
             )
         again += replaced
+        changed = [path for path in [*changed_results(plan), *changed_tables(plan)] if path not in again]
+        if changed:
+            names = questions.name_some([str(Path(path).relative_to(config.output_dir)) for path in changed])
+            print(  # noqa: T201 - as above
+                f"Changed or removed since they were written, and made anew: {names}.",
+                file=sys.stderr,
+            )
+        again += changed
         if looks and is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
             again += [str(config.output_dir / name) for name in STUDY_FILES.values()]
         workflow.dag.forcefiles.update(again)

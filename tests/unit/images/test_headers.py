@@ -131,3 +131,10 @@ def test_a_unit_that_cannot_be_right_gives_way_to_mm(tmp_path, ball, affine):
     scan = read_scan(tmp_path / "scan.nii.gz")
     np.testing.assert_allclose(scan.volume.voxel_to_ras, affine)
     assert scan.flags[0].code == "units_repaired"
+
+
+def test_lengths_in_meters_that_pass_for_mm_are_no_singular_affine(save, ball, affine):
+    tiny = affine.copy()
+    tiny[:3] /= 1000
+    with pytest.raises(ImageError, match=r"Voxels of 0\.005 x 0\.005 x 0\.005 mm.*another unit"):
+        read_scan(save(ball, sform=tiny, qform=tiny, pixdim=(0.005,) * 3))

@@ -6,7 +6,7 @@ import pytest
 import yaml
 
 from graytrace.catalog import STEPS
-from graytrace.files import file_sha256
+from graytrace.files import file_sha256, write_json, write_text
 from graytrace.findings import Reason
 from graytrace.records import Output, Record, record_path, remember_sources, write_record
 from graytrace.study.config import load_config
@@ -149,3 +149,62 @@ def test_another_dose_makes_the_tables_anew_whatever_its_date(study, tmp_path):
     before = freshness.study_digest(config, plan_study(config), _codes())
     _replace(table, b"participant_id\tdose\nsub-01\t2\n")
     assert freshness.study_digest(config, plan_study(config), _codes()) != before
+
+
+def _changed(config):
+    return [Path(path).stem for path in freshness.changed_results(plan_study(config))]
+
+
+@pytest.fixture
+def image(study):
+    """An image of the results, and the record that tells of it."""
+    config, files = study
+    path = config.output_dir / "sub-01" / "mask.nii.gz"
+    path.parent.mkdir(parents=True)
+    path.write_bytes(b"mask")
+    os.utime(path, (1_000_000_000, 1_000_000_000))
+    outputs = {"brain_mask": Output("sub-01/mask.nii.gz", file_sha256(path))}
+    return config, path, _write(config, "skull_strip", {"t1w": files["T1w"]}, outputs=outputs)
+
+
+def test_what_is_as_it_was_written_stays(image):
+    assert _changed(image[0]) == []
+
+
+@pytest.mark.parametrize("harm", [Path.unlink, lambda path: path.write_bytes(b"none")])
+def test_an_image_that_is_gone_or_changed_is_made_anew(image, harm):
+    config, path, record = image
+    os.utime(record, (1_100_000_000, 1_100_000_000))
+    harm(path)
+    assert _changed(config) == ["skull_strip"]
+
+
+def test_an_image_that_only_lost_its_date_is_read_once_and_stays(image):
+    config, path, record = image
+    os.utime(record, (1_100_000_000, 1_100_000_000))
+    path.touch()
+    assert _changed(config) == []
+    assert path.stat().st_mtime == 1_100_000_000
+
+
+def test_a_record_changed_by_hand_is_made_anew(image):
+    config, _, record = image
+    record.write_text(record.read_text().replace('"ok"', '"failed"'))
+    assert _changed(config) == ["skull_strip"]
+
+
+@pytest.mark.parametrize("name", ["atrophy", "dose_response", "scans"])
+def test_a_table_changed_by_hand_is_made_anew(study, name):
+    config, _ = study
+    plan = plan_study(config)
+    folder = config.output_dir
+    write_text(folder / "scans.tsv", plan.table())
+    for table in ("atrophy", "dose_response"):
+        write_text(folder / f"{table}.tsv", "n\n1\n")
+    write_json(folder / "run.json", {"tables": {"atrophy.tsv": file_sha256(folder / "atrophy.tsv")}})
+    digests = {"dose_response.tsv": file_sha256(folder / "dose_response.tsv")}
+    write_json(folder / "records" / "tables.json", {"tables": digests})
+    assert freshness.changed_tables(plan) == []
+    with (folder / f"{name}.tsv").open("a") as file:
+        file.write("2\n")
+    assert freshness.changed_tables(plan) == [str(folder / f"{name}.tsv")]
