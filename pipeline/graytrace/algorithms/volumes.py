@@ -8,6 +8,7 @@ from graytrace.algorithms.grids import voxel_volume_mm3
 from graytrace.arrays import Affine, Fractions, Mask
 
 MM3_PER_ML = 1000.0  # by definition
+LEAST_ML = 1.0  # by hand: of less than a cube of 1 cm, percents say nothing
 
 
 def tissue_volume_ml(fraction: Fractions | Mask, voxel_to_ras: Affine) -> float:
@@ -31,3 +32,26 @@ def tissue_volume_ml(fraction: Fractions | Mask, voxel_to_ras: Affine) -> float:
     3.0
     """
     return float(np.sum(fraction, dtype=np.float64)) * voxel_volume_mm3(voxel_to_ras) / MM3_PER_ML
+
+
+def volume_change_percent(before_ml: float, after_ml: float) -> float | None:
+    """Change of a volume in percent of the first one.
+
+    Parameters
+    ----------
+    before_ml, after_ml : float
+        ml.
+
+    Returns
+    -------
+    float or None
+        Percent; None where the first volume is below 1 ml or one of both is no number: a percent of it says nothing.
+
+    Examples
+    --------
+    >>> volume_change_percent(600.0, 594.0), volume_change_percent(0.1, 0.2)
+    (-1.0, None)
+    """
+    if not LEAST_ML <= before_ml < np.inf or not 0 <= after_ml < np.inf:
+        return None
+    return 100 * (after_ml / before_ml - 1)
