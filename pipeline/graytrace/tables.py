@@ -104,6 +104,11 @@ def _read_text(path: Path) -> str:
         if content[:_POINTER_BYTES].startswith((b"/annex/", b"../.git/annex/", *POINTER_MARKS)):
             raise ScanTableError(f"{path} is a {LINK_WITHOUT_CONTENT}.")
         return content.decode("utf-8-sig")
+    except UnicodeDecodeError as error:
+        raise ScanTableError(
+            f"{path} cannot be read as a tab-separated table: it is not in UTF-8 (byte "
+            f"{error.object[error.start]:#04x} at {error.start}). Save it again as tab-separated text in UTF-8."
+        ) from error
     except (OSError, ValueError) as error:
         if isinstance(error, ScanTableError):
             raise

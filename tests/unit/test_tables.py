@@ -139,3 +139,10 @@ def test_a_huge_table_is_refused_before_it_is_read(tmp_path):
         file.truncate(MAX_TABLE_BYTES + 1)
     with pytest.raises(ScanTableError, match="bytes large"):
         read_rows(path, required=["a"])
+
+
+def test_a_table_in_another_encoding_says_what_to_do(tmp_path):
+    path = tmp_path / "participants.tsv"
+    path.write_bytes("participant_id\tsite\nsub-01\tK\xf6ln\n".encode("latin-1"))
+    with pytest.raises(ScanTableError, match=r"is not in UTF-8 \(byte 0xf6 at 28\)\. Save it again"):
+        read_rows(path, required=["participant_id"])

@@ -11,12 +11,14 @@ from pathlib import Path
 import numpy as np
 
 from graytrace.algorithms.same_scan import find_same_voxels, sample_voxels
+from graytrace.engines.registry import STAGES, check_engines
 from graytrace.errors import ConfigError, ImageError
 from graytrace.images.reading import check_whole, read_scan
 from graytrace.study import questions
-from graytrace.study.config import load_config, merge_configs, read_config
+from graytrace.study.config import Config, load_config, merge_configs, read_config
 from graytrace.study.plan import Plan, plan_study
 from graytrace.study.planned import PlannedScan
+from graytrace.workflow.containers import check_stage
 from graytrace.workflow.project import DEFAULTS
 
 Finding = tuple[str, str, str, str]
@@ -45,17 +47,32 @@ def run(args: argparse.Namespace) -> None:
     for file in files:
         content = merge_configs(content, read_config(file))
     config = load_config(merge_configs(content, {"study": {"bids_dir": str(args.bids_dir.absolute())}}), files)
+    check_engines(config.engines, config.suites)
     questions.check_questions(config)
     plan = plan_study(config)
     findings = [*list_findings(plan), *(read_images(plan) if args.deep else [])]
     lines = ["\t".join(_HEADINGS), *("\t".join(finding) for finding in findings)] if findings else []
-    notes = [plan.summary(), *plan.notes(), *questions.describe_joins(config, plan.participants)]
+    notes = [
+        plan.summary(),
+        *plan.notes(),
+        *questions.describe_joins(config, plan.participants),
+        *_lacking_tools(config),
+    ]
     counts = Counter(what for _, _, what, _ in findings)
     if counts:
         notes.append("; ".join(f"{count} x {what}" for what, count in counts.most_common()) + ".")
     else:
         notes.append("Nothing needs a hand.")
     sys.stdout.write("\n".join([*lines, *notes]) + "\n")
+
+
+def _lacking_tools(config: Config) -> Iterator[str]:
+    """Engines whose programs are not on this machine, a sentence each: no fault where containers have them."""
+    for stage in STAGES:
+        try:
+            check_stage(stage, config.engines[stage], contained=False)
+        except ConfigError as error:
+            yield f"Not on this machine: {error}"
 
 
 def list_findings(plan: Plan) -> list[Finding]:

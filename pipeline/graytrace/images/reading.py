@@ -33,6 +33,9 @@ MAX_SPIKE_FRACTION = 1e-4
 SPIKE_RATIO = 10.0  # fat and vessels reach three times the brightest thousandth of a head
 _BRIGHT_PERCENTILE = 99.9
 _NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540  # length of a header, by the formats' definition
+_NIFTI_STARTS = tuple(struct.pack(f"{order}i", size) for order in "<>" for size in (_NIFTI1_BYTES, _NIFTI2_BYTES))
+_GZIP = b"\x1f\x8b"
+_DICOM, _DICOM_AT = b"DICM", 128
 _CHUNK_BYTES = 1 << 20
 MAX_TRAILING_BYTES = 1 << 26
 MAX_OFFSET_BYTES = 2**24  # what stands in front of the voxels: header and extensions of some kB
@@ -213,12 +216,32 @@ def _check_there(path: Path) -> None:
         ) from error
     if any(mark in start for mark in POINTER_MARKS):
         raise ImageError("link_without_content", f"{path.name} is a {LINK_WITHOUT_CONTENT}.")
+    other = _describe_other_kind(start, path)
+    if other is not None:
+        raise ImageError("unreadable", other)
+
+
+def _describe_other_kind(start: bytes, path: Path) -> str | None:
+    """What a file is, by its first bytes, where its name says something else, and what to do."""
+    stem = path.name.removesuffix(".gz").removesuffix(".nii")
+    is_compressed = start.startswith(_GZIP)
+    if start[_DICOM_AT : _DICOM_AT + len(_DICOM)] == _DICOM:
+        return f"{path.name} is a DICOM file: convert it to NIfTI (dcm2niix)."
+    if start.lstrip().lower().startswith((b"<!doctype", b"<html", b"<?xml")):
+        return f"{path.name} is a web page or XML, no image: fetch it again."
+    if path.name.endswith(".gz") and not is_compressed:
+        what = "an image that is" if start[:4] in _NIFTI_STARTS else "a file that is"
+        return f"{path.name} is {what} not compressed: compress it (gzip), or name an image {stem}.nii."
+    if is_compressed and not path.name.endswith(".gz"):
+        return f"{path.name} is compressed: rename it to {stem}.nii.gz."
+    return None
 
 
 def _open(path: Path) -> nib.Nifti1Image:
     _check_there(path)
+    head = b""
     try:
-        _refuse_giants(path)
+        head = _refuse_giants(path)
         image = nib.load(path)
     except ImageError:
         raise
@@ -228,6 +251,9 @@ def _open(path: Path) -> nib.Nifti1Image:
         raise ImageError("damaged", f"{path.name} is damaged within its header ({error}). Copy it again.") from error
     except Exception as error:  # nibabel raises whatever its readers meet
         _raise_fault_of_machine(error)
+        if path.name.endswith(".gz") and head.startswith(_GZIP):
+            message = f"{path.name} is compressed twice: uncompress it once (gzip -d)."
+            raise ImageError("unreadable", message) from error
         raise ImageError("unreadable", f"{path.name} is no NIfTI file: {_first_line(error)}.") from error
     if not isinstance(image, nib.Nifti1Image):
         raise ImageError("unreadable", f"{path.name} is {type(image).__name__}, expected NIfTI.")
@@ -237,8 +263,14 @@ def _open(path: Path) -> nib.Nifti1Image:
     return image
 
 
-def _refuse_giants(path: Path) -> None:
-    """Refuse by its first bytes what would fill memory or never end: a small compressed file can claim anything."""
+def _refuse_giants(path: Path) -> bytes:
+    """Refuse by its first bytes what would fill memory or never end: a small compressed file can claim anything.
+
+    Returns
+    -------
+    bytes
+        Those first bytes, uncompressed.
+    """
     with gzip.open(path) if path.name.endswith(".gz") else path.open("rb") as file:
         head = file.read(_NIFTI2_BYTES)
     for order in "<>":
@@ -255,6 +287,7 @@ def _refuse_giants(path: Path) -> None:
         if not 0 <= offset <= MAX_OFFSET_BYTES:
             raise ImageError("unreadable", f"{path.name} says that its voxels begin at byte {offset:g}: it is damaged.")
         _check_sides(sides)
+    return head
 
 
 def _check_sides(sides: Sequence[int]) -> None:

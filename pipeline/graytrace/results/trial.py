@@ -16,7 +16,7 @@ from graytrace.statistics.association import (
     correct_holm,
 )
 from graytrace.study.config import Config
-from graytrace.study.questions import Predictor, name_some, read_covariates, read_predictors
+from graytrace.study.questions import Predictor, describe_doubts, find_codes, name_some, read_covariates, read_predictors
 from graytrace.tables import MISSING
 
 Row = dict[str, Any]
@@ -77,9 +77,12 @@ def _pairs(rows: Sequence[Mapping[str, str]], predictor: Predictor, outcome: str
 def _lacking(measured: Sequence[Mapping[str, str]], predictor: Predictor) -> str:
     """Who was measured but has no number, as the end of a note; empty where everybody has."""
     lacking = [row["participant_id"] for row in measured if row["participant_id"] not in predictor.values]
-    if not lacking or predictor.note is not None:
+    if predictor.note is not None:
         return ""
-    return f"; {len(lacking)} of {len(measured)} measured have no number of {predictor.name}: {name_some(lacking)}"
+    doubts = "".join(f"; {sentence.rstrip('.')}" for sentence in describe_doubts(predictor.name, predictor.doubts))
+    if not lacking:
+        return doubts
+    return f"{doubts}; {len(lacking)} of {len(measured)} measured have no number of {predictor.name}: {name_some(lacking)}"
 
 
 def _associate(pairs: Sequence[Pair], note: str | None) -> Row:
@@ -104,7 +107,8 @@ def _association_row(found: Association) -> Row:
 
 
 def _adjust(config: Config, pairs: Sequence[Pair]) -> Row:
-    covariates = read_covariates(config, [row["participant_id"] for row, _, _ in pairs])
+    participants = [row["participant_id"] for row, _, _ in pairs]
+    covariates = read_covariates(config, participants)
     table = [list(values) for values in zip(*covariates.values(), strict=True)] if covariates else []
     complete = [number for number, values in enumerate(table) if None not in values]
     names = ", ".join(covariates)
@@ -125,11 +129,22 @@ def _adjust(config: Config, pairs: Sequence[Pair]) -> Row:
         "slope": found.slope.value,
         "slope_low": found.slope.low,
         "slope_high": found.slope.high,
-        "note": f"partial correlation and least-squares slope with {names} held fixed{_incomplete(pairs, complete)}",
+        "note": f"partial correlation and least-squares slope with {names} held fixed{_incomplete(pairs, complete)}"
+        f"{_doubtful(participants, covariates)}",
     }
+
+
+def _doubtful(participants: Sequence[str], covariates: Mapping[str, Sequence[float | None]]) -> str:
+    """Whose covariate looks like a code for a missing one, as the end of a note."""
+    sentences = []
+    for name, values in covariates.items():
+        known = {who: value for who, value in zip(participants, values, strict=True) if value is not None}
+        sentences += describe_doubts(name, find_codes(known))
+    return "".join(f"; {sentence.rstrip('.')}" for sentence in sentences)
 
 
 def _incomplete(pairs: Sequence[Pair], complete: Sequence[int]) -> str:
     """Who lacks a covariate, as the end of a note."""
-    lacking = [row["participant_id"] for number, (row, _, _) in enumerate(pairs) if number not in set(complete)]
+    kept = set(complete)
+    lacking = [row["participant_id"] for number, (row, _, _) in enumerate(pairs) if number not in kept]
     return f"; without {name_some(lacking)}, who lack a covariate" if lacking else ""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import os
 import re
 from collections import Counter
@@ -61,10 +62,14 @@ class BidsSource:
             names = (row.participant_id for row in read_rows(table, required=["participant_id"]))
             listed = [name for name in names if name]
         self._listed = Counter(listed)
-        there = _entries(root)
-        is_folder = {entry.name: entry.is_dir() or entry.is_symlink() for entry in there}
+        try:
+            there = _entries(root)
+        except PermissionError as error:
+            raise ScanTableError(f"{root} may not be read: permission denied. Get the right to read it.") from error
+        is_folder = {entry.name: entry.is_symlink() or entry.is_dir() for entry in there}
         folders = {name for name, is_one in is_folder.items() if name.startswith("sub-") and is_one}
         self._near = sorted(name for name, is_one in is_folder.items() if is_one and _NEAR_PARTICIPANT.fullmatch(name))
+        self._others = [*self._near, *sorted(folders - set(listed))]  # one of them may be a listed one's, misspelled
         self.participants: Sequence[str] = sorted(folders | set(listed))
         if not self.participants:
             raise ScanTableError(
@@ -94,11 +99,19 @@ class BidsSource:
 
     def visit(self, participant_id: str, label: str) -> Visit:
         """What there is of a visit; faults of its tables and sidecars become its flags."""
+        try:
+            return self._visit(participant_id, label)
+        except PermissionError as error:
+            message = f"{error.filename} may not be read: permission denied. Get the right to read it."
+            return Visit(missing=Reason("folder_unreadable", message))
+
+    def _visit(self, participant_id: str, label: str) -> Visit:
         anat = self.root / participant_id / f"ses-{label}" / "anat"
-        names = sorted(entry.name for entry in _entries(anat) if entry.is_file() or entry.is_symlink())
+        names = sorted(entry.name for entry in _entries(anat) if entry.is_symlink() or entry.is_file())
         scans = self._scan_files(anat, names, participant_id, label, "T1w")
         day, flags = self._day(participant_id, label, scans)
         flags += _strangers(names, participant_id, label)
+        flags += _unused_sidecars(names, scans)
         masks: list[Path] = []
         if self._lesions:
             masks, others = _lesion_files(self._lesions, participant_id, label)
@@ -180,27 +193,42 @@ class BidsSource:
         if not folder.is_dir():
             if folder.is_symlink():
                 return Reason("no_participant_folder", f"{participant_id} is a {LINK_WITHOUT_CONTENT}.")
-            near = describe_near_folder([name for name in self._near if _is_near(name, participant_id)], participant_id)
+            near = describe_near_folder(
+                [name for name in self._others if _is_near(name, participant_id)], participant_id
+            )
             return Reason("no_participant_folder", f"{participant_id} is in participants.tsv but has no folder.{near}")
         visit = folder / f"ses-{label}"
         if not visit.is_dir():
-            there = [entry.name for entry in _entries(folder) if entry.is_dir() or entry.is_symlink()]
+            there = [entry.name for entry in _entries(folder) if entry.is_symlink() or entry.is_dir()]
             return Reason("no_session", f"There is no ses-{label}.{describe_near_folder(there, visit.name)}")
         wanted = f"{participant_id}_ses-{label}_T1w"
-        names = sorted(entry.name for entry in _entries(visit / "anat"))
+        names = sorted(_shown(entry) for entry in _entries(visit / "anat"))
         if not names:
-            names = [f"{entry.name}/" if entry.is_dir() else entry.name for entry in _entries(visit)]
+            names = sorted(map(_shown, _entries(visit)))
+            if misspelled := [name for name in names if name.lower() == "anat/" != name]:
+                return Reason("no_t1w", f"ses-{label} has no folder anat. There is {misspelled[0]}: rename it to anat.")
+            if near := describe_near_misses(names, wanted, place="anat"):
+                return Reason("no_t1w", f"ses-{label} has no file anat/{wanted}.nii.gz or .nii.{near}")
         near = describe_near_misses(names, wanted)
         return Reason("no_t1w", f"ses-{label} has no file anat/{wanted}.nii.gz or .nii.{near}")
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:
-    """What is in a folder; nothing where there is none."""
+    """What is in a folder; nothing where there is none, or a link that leads to itself."""
     try:
         with os.scandir(folder) as entries:
             return list(entries)
     except (FileNotFoundError, NotADirectoryError):
         return []
+    except OSError as error:
+        if error.errno == errno.ELOOP:
+            return []
+        raise
+
+
+def _shown(entry: os.DirEntry[str]) -> str:
+    """Name of an entry, a folder's with a slash."""
+    return f"{entry.name}/" if not entry.is_symlink() and entry.is_dir() else entry.name
 
 
 def _is_near(name: str, participant_id: str) -> bool:
@@ -226,6 +254,16 @@ def _strangers(names: Iterable[str], participant_id: str, label: str) -> list[Fl
         f"{', '.join(strange)} lies in the folder of ses-{label} but its name is of another participant or visit: "
     )
     return [Flag("name_of_another", f"{message}it is not used.")]
+
+
+def _unused_sidecars(names: Iterable[str], scans: Sequence[ScanFile]) -> list[Flag]:
+    """A flag where no scan of a visit has a sidecar beside it, but there are some of other names."""
+    known = {name: entities for name in names if (entities := split_name(name, "T1w.json")) is not None}
+    held = [name for name, entities in known.items() if any(set(entities) <= set(scan.entities) for scan in scans)]
+    if not known or not scans or held:
+        return []
+    message = f"{', '.join(known)} is of no scan there, and what it says is not used: give it the name of "
+    return [Flag("sidecar_unused", f"{message}{scans[0].path.name}, with .json at its end.")]
 
 
 def _matching(sidecars: Iterable[tuple[Entities, Path]], entities: Entities) -> Iterator[Path]:

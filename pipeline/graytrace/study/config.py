@@ -16,7 +16,7 @@ from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
 from graytrace.errors import ConfigError
-from graytrace.schemas import load_config_schema
+from graytrace.schemas import load_config_schema, load_metrics
 
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
@@ -143,6 +143,12 @@ def read_config(path: Path) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict):
         raise ConfigError(f"{path}: expected keys such as study and engines, got {type(content).__name__}.")
+    bare = [name for name, section in content.items() if section is None]
+    if bare:
+        raise ConfigError(
+            f"{path}: nothing stands below {', '.join(map(str, bare))}. Indent its keys by two blanks, or take the "
+            "line out."
+        )
     return content
 
 
@@ -207,6 +213,7 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
     faults = _faults(content)
     if faults:
         raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
+    _check_limits(content["quality"])
     study = content["study"]
     paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study[key] is not None}
     _check_paths(paths)
@@ -229,6 +236,26 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         outcome=content["statistics"]["outcome"],
         quality=content["quality"],
     )
+
+
+def _check_limits(quality: Mapping[str, Any]) -> None:
+    """Refuse limits that every scan passes beyond: they would flag or withhold everybody."""
+    metrics = load_metrics()
+    faults = []
+    for section in ("limits", "withheld"):
+        for name, limit in (quality.get(section) or {}).items():
+            low, high = (limit or {}).get("min"), (limit or {}).get("max")
+            least = metrics[name].get("minimum")
+            if low is not None and high is not None and low > high:
+                faults.append(
+                    f"quality.{section}.{name}: min {low:g} is above max {high:g}: nothing lies between them."
+                )
+            elif high is not None and least is not None and high < least:
+                faults.append(
+                    f"quality.{section}.{name}: max {high:g} is below {least:g}, the least that there can be."
+                )
+    if faults:
+        raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
 
 
 def _check_paths(paths: Mapping[str, Path]) -> None:
@@ -367,6 +394,8 @@ def _lesion_folder(value: str | None, paths: Mapping[str, Path]) -> Path | None:
     """Folder of the lesion masks, beside the configuration file or in the data set."""
     if value is None or "bids_dir" not in paths:
         return paths.get("lesions")
+    if not paths["bids_dir"].is_dir():
+        raise ConfigError(f"study.bids_dir: there is no folder {paths['bids_dir']}.")
     candidates = [paths["lesions"], paths["bids_dir"] / value]
     for folder in candidates:
         if folder.is_dir():

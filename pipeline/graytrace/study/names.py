@@ -112,7 +112,7 @@ def rank_lesion_mask(name: str) -> tuple[bool, str]:
     return space.lower() not in {"t1w", "orig", "native", "individual"}, name
 
 
-def describe_near_misses(names: Sequence[str], wanted: str) -> str:
+def describe_near_misses(names: Sequence[str], wanted: str, *, place: str | None = None) -> str:
     """What lies where a scan was looked for, and how the nearest would have to be called; empty for nothing.
 
     Parameters
@@ -121,14 +121,28 @@ def describe_near_misses(names: Sequence[str], wanted: str) -> str:
         Names of files and folders there.
     wanted : str
         The name without its ending, for example ``sub-01_ses-BL_T1w``.
+    place : str, optional
+        The folder in which it would have to be, where they lie outside of it.
+
+    Examples
+    --------
+    >>> describe_near_misses(["sub-01_ses-BL_T1w.nii.gz"], "sub-01_ses-BL_T1w", place="anat")
+    ' There lies sub-01_ses-BL_T1w.nii.gz, outside of anat: put it there.'
+    >>> describe_near_misses(["sub-01_ses-BL_T1w.nii.gz/"], "sub-01_ses-BL_T1w")
+    ' sub-01_ses-BL_T1w.nii.gz is a folder: expected a file.'
     """
+    if folder := next((name for name in names if name.startswith(wanted) and name.endswith("/")), None):
+        return f" {folder.removesuffix('/')} is a folder: expected a file."
     images = [name for name in names if name.lower().endswith(_IMAGE_ENDINGS) or "T1" in name]
     images = [name for name in images if not name.endswith((".json", ".tsv"))]
     if not images:
         return f" There are only: {_some(names)}." if names else ""
     near = sorted(images, key=lambda name: (_T1_WORDS.search(name.rpartition("_")[2]) is None, name))
     ending = next((end for end in SCAN_ENDINGS if near[0].endswith(end)), None)
-    hint = f"rename it to {wanted}{ending}" if ending else f"convert it to {wanted}.nii.gz"
+    if place and near[0] == f"{wanted}{ending}":
+        return f" There lies {_some(near)}, outside of {place}: put it there."
+    target = f"{place}/" if place else ""
+    hint = f"rename it to {target}{wanted}{ending}" if ending else f"convert it to {target}{wanted}.nii.gz"
     return f" There lies {_some(near)}. If {near[0]} is the T1w scan, {hint}."
 
 

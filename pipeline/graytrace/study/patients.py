@@ -135,7 +135,11 @@ def _plan_pair(
         flags.append(Flag("lesion_mask_one_visit", message))
     days = interval_days(baseline.day, followup.day) if baseline.day and followup.day else None
     if days is None and both_there:
-        flags.append(Flag("interval_unknown", "A visit has no date: the change per year cannot be given."))
+        dateless = " and ".join(f"ses-{scan.visit}" for scan in (baseline, followup) if scan.day is None)
+        message = (
+            f"A visit has no date ({dateless}): the change per year cannot be given. Write acq_time in sessions.tsv."
+        )
+        flags.append(Flag("interval_unknown", message))
     if days is not None and window is not None and not window[0] <= interval_months(days) <= window[1]:
         message = (
             f"The visits are {interval_months(days):.1f} months apart, "

@@ -151,12 +151,16 @@ class Plan:
             there = sum(scan.t1w is not None for scan in self.scans)
             if used < there:
                 notes.append(f"Lesion masks of {self._config.lesions}: for {used} of {there} scans.")
+        if self._config.exclusions and not self._exclusions.entries:
+            notes.append(f"{self._config.exclusions.name} has no row: nobody is left out.")
         return [*notes, *self._unused_dates()]
 
     def _unused_dates(self) -> list[str]:
         """Rows of the study's table of dates that are of nobody or of no planned visit."""
         if not self._config.dates:
             return []
+        if not self._dates:
+            return [f"{self._config.dates.name} has no row with a date: it says nothing of any visit."]
         labels = {self._config.baseline, *self._config.followups}
         unused = [f"{who} ses-{label}" for who, label in self._dates if who not in self._known or label not in labels]
         return [f"{self._config.dates.name}: of no planned visit: {name_some(unused)}."] if unused else []

@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from graytrace.errors import ConfigError
+from graytrace.files import LINK_WITHOUT_CONTENT, is_link_without_content
 from graytrace.study.config import Config
 from graytrace.tables import MISSING, read_rows, read_visit, show_plain
 
@@ -21,6 +22,10 @@ _DIGITS = 12  # of the fifteen that a float has
 # a cell that means a number, whatever stands around it: 89+, 52,5, >60, 45 y
 _NUMBER_LIKE = re.compile(r"[<>~≤≥]?\s*[-+]?[.,]?\d")
 _MISSING = frozenset({"", MISSING, "NA", "nan", "NaN"})
+# numbers by which tables of other programs say that there is none
+_CODES_BELOW_ZERO = frozenset({-1, -7, -8, -9, -77, -88, -99, -777, -888, -999, -9999, -99999})
+_CODES_ABOVE = frozenset({999, 9999, 99999})
+_FAR = 3.0  # times the largest of the others
 
 
 @dataclass(frozen=True)
@@ -37,12 +42,15 @@ class Predictor:
         Why it cannot be used.
     left_out : tuple of str
         Patients that its table tells of, but with two numbers: a sentence each.
+    doubts : tuple of str
+        Patients whose number looks like a code for a missing one; it counts as it stands.
     """
 
     name: str
     values: Mapping[str, float]
     note: str | None = None
     left_out: tuple[str, ...] = ()
+    doubts: tuple[str, ...] = ()
 
 
 def read_predictors(config: Config) -> list[Predictor]:
@@ -61,6 +69,8 @@ def read_predictors(config: Config) -> list[Predictor]:
     if config.dose_column and participants is not None and config.dose_column in participants[0]:
         found.append(_from_column(participants, config.dose_column, config.dose_column))
     elif config.dose_column not in {None, DEFAULT_DOSE_COLUMN}:
+        if participants is not None and not participants[0]["participant_id"]:
+            raise ConfigError(f"statistics.dose_column: {_lacks(participants, str(config.dose_column))}.")
         there = ", ".join(participants[0]) if participants else "no such file"
         raise ConfigError(
             f"statistics.dose_column: participants.tsv has no column {config.dose_column!r} (there: {there}). "
@@ -70,7 +80,7 @@ def read_predictors(config: Config) -> list[Predictor]:
         if not isinstance(column, str):
             found.append(_from_phenotype(config, column))
         elif participants is None or column not in participants[0]:
-            raise ConfigError(f"statistics.columns: participants.tsv has no column {column!r}.")
+            raise ConfigError(f"statistics.columns: {_lacks(participants, column)}.")
         elif column != config.dose_column:
             found.append(_from_column(participants, column, column))
     return found
@@ -99,7 +109,10 @@ def check_questions(config: Config) -> None:
         read_predictors(config)
         read_covariates(config, [])
     elif config.columns or config.covariates:
-        raise ConfigError(f"statistics: there is no file {config.participants_table}.")
+        path = config.participants_table
+        if path is not None and is_link_without_content(path):
+            raise ConfigError(f"statistics: {path} is a {LINK_WITHOUT_CONTENT}.")
+        raise ConfigError(f"statistics: there is no file {path}.")
 
 
 def _participants(config: Config) -> list[Mapping[str, str]] | None:
@@ -115,6 +128,13 @@ def _rows(path: Path, required: Sequence[str]) -> list[Mapping[str, str]]:
     return found or [dict.fromkeys(required, "")]
 
 
+def _lacks(rows: Sequence[Mapping[str, str]] | None, column: str) -> str:
+    """Why participants.tsv has nothing in a column, in words."""
+    if rows is not None and not rows[0]["participant_id"]:
+        return "participants.tsv has no row with a participant_id"
+    return f"participants.tsv has no column {column!r}"
+
+
 def _from_column(rows: Sequence[Mapping[str, str]], column: str, name: str) -> Predictor:
     values: dict[str, float] = {}
     twice: dict[str, str] = {}
@@ -127,7 +147,30 @@ def _from_column(rows: Sequence[Mapping[str, str]], column: str, name: str) -> P
             return Predictor(name, {}, f"{who} has {row[column]!r}, which is no number.")
         if values.setdefault(who, number) != number:
             twice[who] = f"{who} has two numbers ({show_plain(values[who])} and {show_plain(number)})"
-    return Predictor(name, {who: values[who] for who in values if who not in twice}, None, tuple(twice.values()))
+    kept = {who: values[who] for who in values if who not in twice}
+    return Predictor(name, kept, None, tuple(twice.values()), tuple(find_codes(kept)))
+
+
+def find_codes(values: Mapping[str, float]) -> list[str]:
+    """Patients with a number by which other programs mean a missing one, where the other patients' say that it is none.
+
+    Examples
+    --------
+    >>> find_codes({"sub-01": 0.7, "sub-02": 1.4, "sub-03": -999})
+    ['sub-03 (-999)']
+    >>> find_codes({"sub-01": -1.2, "sub-02": 0.4, "sub-03": -1})
+    []
+    """
+    found = []
+    for codes in (_CODES_BELOW_ZERO, _CODES_ABOVE):
+        others = [value for value in values.values() if value not in codes]
+        if not others or min(others) < 0:
+            continue
+        bound = _FAR * max(others) if codes is _CODES_ABOVE else -math.inf
+        found += [
+            f"{who} ({show_plain(float(value))})" for who, value in values.items() if value in codes and value > bound
+        ]
+    return found
 
 
 def _number(text: str) -> float | None:
@@ -160,8 +203,8 @@ def _from_phenotype(config: Config, asked: Mapping[str, str]) -> Predictor:
         parts.append(_from_column(at_visit, asked["column"], name))
     before, after = parts
     changes = {who: _subtract(after.values[who], value) for who, value in before.values.items() if who in after.values}
-    left_out = (*before.left_out, *after.left_out)
-    return Predictor(f"{name} change {first} to {last}", changes, before.note or after.note, left_out)
+    both = [(*getattr(before, kind), *getattr(after, kind)) for kind in ("left_out", "doubts")]
+    return Predictor(f"{name} change {first} to {last}", changes, before.note or after.note, *both)
 
 
 def _subtract(after: float, before: float) -> float:
@@ -185,7 +228,7 @@ def read_covariates(config: Config, participants: Sequence[str]) -> dict[str, li
     found: dict[str, list[float | None]] = {}
     for column in config.covariates:
         if rows is None or column not in rows[0]:
-            raise ConfigError(f"statistics.covariates: participants.tsv has no column {column!r}.")
+            raise ConfigError(f"statistics.covariates: {_lacks(rows, column)}.")
         cells = {row["participant_id"]: row[column] for row in reversed(rows)}
         texts = [cells.get(who, "") for who in participants]
         if _is_numeric(column, cells):
@@ -210,6 +253,7 @@ def _is_numeric(column: str, cells: Mapping[str, str]) -> bool:
     wrong = {who: text for who, text in known.items() if _number(text) is None}
     if not wrong:
         return True
+    _refuse_spellings(column, known.values())
     if 2 * len(wrong) <= len(known):
         return True
     looks = sum(_NUMBER_LIKE.match(text) is not None for text in known.values())
@@ -222,6 +266,25 @@ def _is_numeric(column: str, cells: Mapping[str, str]) -> bool:
         f"cells are no number ({named}). Write numbers with a point (52.5), one word for each group, n/a for what is "
         "unknown."
     )
+
+
+def _refuse_spellings(column: str, texts: Iterable[str]) -> None:
+    """Refuse groups that only differ in how they are written: F and f would be two sexes.
+
+    Raises
+    ------
+    ConfigError
+        With the spellings.
+    """
+    spellings: dict[str, set[str]] = {}
+    for text in texts:
+        spellings.setdefault("".join(text.casefold().split()), set()).add(text)
+    several = [" and ".join(map(repr, sorted(found))) for found in spellings.values() if len(found) > 1]
+    if several:
+        raise ConfigError(
+            f"statistics.covariates: {column} has {'; '.join(several)}, which would count as different groups. Write "
+            "each group in one way."
+        )
 
 
 def describe_joins(config: Config, participants: Collection[str]) -> list[str]:
@@ -244,11 +307,21 @@ def describe_joins(config: Config, participants: Collection[str]) -> list[str]:
             sentences.append(f"{predictor.name}: not asked. {predictor.note}")
             continue
         sentences.append(_describe_join(predictor.name, set(predictor.values), participants, predictor.left_out))
+        sentences += describe_doubts(predictor.name, predictor.doubts)
     for name, values in read_covariates(config, sorted(participants)).items():
         known = {who for who, value in zip(sorted(participants), values, strict=True) if value is not None}
         cells = _cells_without_number(config, name.partition("=")[0])
         sentences.append(_describe_join(name, known, participants, cells))
+        numbers = {who: value for who, value in zip(sorted(participants), values, strict=True) if value is not None}
+        sentences += describe_doubts(name, find_codes(numbers))
     return [sentence for sentence in sentences if sentence]
+
+
+def describe_doubts(name: str, doubts: Sequence[str]) -> list[str]:
+    """A sentence on numbers that look like codes for missing ones; none without."""
+    if not doubts:
+        return []
+    return [f"{name}: {name_some(doubts)} counts as a number. If it means that there is none, write n/a."]
 
 
 def _describe_join(name: str, known: Collection[str], participants: Collection[str], left_out: Sequence[str]) -> str:

@@ -68,7 +68,7 @@ def choose_stages(config: Config, workflow: Any) -> list[Stage]:
     try:
         if workflow.check_envvars and workflow.is_main_process:
             for stage in STAGES:
-                _check_stage(stage, config.engines[stage], contained="apptainer" in methods)
+                check_stage(stage, config.engines[stage], contained="apptainer" in methods)
     except PipelineError as error:
         sys.exit(f"Graytrace: {error}")
     return [
@@ -82,8 +82,14 @@ def choose_stages(config: Config, workflow: Any) -> list[Stage]:
     ]
 
 
-def _check_stage(stage: str, name: str, *, contained: bool) -> None:
-    """Make sure that a stage's tools are there: as an image with ``--sdm apptainer``, on PATH otherwise."""
+def check_stage(stage: str, name: str, *, contained: bool) -> None:
+    """Make sure that a stage's tools are there: as an image with ``--sdm apptainer``, on PATH otherwise.
+
+    Raises
+    ------
+    ConfigError
+        They are not, with what to install or build.
+    """
     suite = engine_of(stage, name).suite
     if contained:
         if not any(map(shutil.which, _CONTAINER_PROGRAMS)):

@@ -35,3 +35,18 @@ def test_a_deep_look_finds_damage_and_the_same_scan_twice(tmp_path, capsys):
     said = capsys.readouterr().out
     assert "sub-01\tBL\tsame_scan\tIt has the voxels of sub-01 ses-M24" in said
     assert any(f"sub-02\tBL\t{code}" in said for code in ("damaged", "truncated"))
+
+
+def test_an_engine_that_is_not_known_is_refused(tmp_path, capsys):
+    choices = tmp_path / "my.yaml"
+    choices.write_text("engines: {segmentation: freesurfr}\n")
+    assert main(["check", str(_study(tmp_path / "bids")), "--config", str(choices)]) == 1
+    assert "freesurfr" in capsys.readouterr().err
+
+
+def test_an_engine_whose_programs_are_not_here_is_told(tmp_path, capsys, monkeypatch):
+    monkeypatch.setenv("PATH", str(tmp_path))
+    choices = tmp_path / "my.yaml"
+    choices.write_text("engines: {skull_strip: fsl}\n")
+    assert main(["check", str(_study(tmp_path / "bids")), "--config", str(choices)]) == 0
+    assert "Not on this machine: engines.skull_strip: fsl" in capsys.readouterr().out

@@ -195,3 +195,26 @@ def test_a_mask_that_is_not_finite_is_refused(save, ball):
     data[0, 0, 0] = np.nan
     with pytest.raises(ImageError, match="not finite"):
         read_mask(save(data))
+
+
+@pytest.mark.parametrize(
+    ("name", "change", "words"),
+    [
+        (
+            "scan.nii.gz",
+            gzip.decompress,
+            "is an image that is not compressed: compress it (gzip), or name an image scan.nii",
+        ),
+        ("scan.nii.gz", gzip.compress, "is compressed twice: uncompress it once"),
+        ("scan.nii", bytes, "is compressed: rename it to scan.nii.gz"),
+        ("scan.nii.gz", lambda _: b"<html>Log in</html>", "is a web page or XML, no image: fetch it again"),
+        ("scan.nii.gz", lambda _: b"\0" * 128 + b"DICM" + b"\0" * 999, "is a DICOM file: convert it"),
+        ("scan.nii.gz", lambda _: b"abc" * 200, "is a file that is not compressed"),
+    ],
+)
+def test_a_file_of_another_kind_than_its_name_says_what_to_do(save, ball, tmp_path, name, change, words):
+    content = change(save(ball, "whole.nii.gz").read_bytes())
+    (tmp_path / name).write_bytes(content)
+    error = refused(tmp_path / name)
+    assert error.code == "unreadable"
+    assert words in str(error)

@@ -249,3 +249,44 @@ def test_changes_of_a_marker_that_are_alike_but_for_rounding_are_one_rank(trial)
     assert set(predictor.values.values()) == {0.2}
     (row,) = trial.analyze()
     assert row["note"].startswith("Not computed: all patients have the same value")
+
+
+def _put(trial, column, **cells):
+    header, *rows = (line.split("\t") for line in (trial.root / "participants.tsv").read_text().splitlines())
+    for row in rows:
+        row[header.index(column)] = cells.get(row[0].replace("-", "_"), row[header.index(column)])
+    (trial.root / "participants.tsv").write_text("\n".join("\t".join(row) for row in [header, *rows]) + "\n")
+
+
+@pytest.mark.parametrize("code", ["-999", "-9", "999"])
+def test_a_code_for_a_missing_dose_is_named_before_the_run_and_in_the_note(trial, code):
+    _put(trial, "dose", sub_03=code)
+    assert any(f"sub-03 ({code}) counts as a number" in sentence for sentence in describe_joins(trial.config, NAMES))
+    assert f"sub-03 ({code}) counts as a number" in trial.analyze()[0]["note"]
+
+
+def test_a_code_for_a_missing_covariate_is_named(trial):
+    trial.statistics["covariates"] = ["age"]
+    _put(trial, "age", sub_03="999")
+    assert any("age: sub-03 (999)" in sentence for sentence in describe_joins(trial.config, NAMES))
+    assert any("age: sub-03 (999)" in row["note"] for row in trial.analyze())
+
+
+def test_numbers_that_fit_the_others_are_no_codes(trial):
+    assert "counts as a number" not in " ".join(describe_joins(trial.config, NAMES))
+    _put(trial, "dose", **{name.replace("-", "_"): str(990 + number) for number, name in enumerate(NAMES)})
+    assert "counts as a number" not in " ".join(describe_joins(trial.config, NAMES))
+
+
+def test_groups_that_only_differ_in_spelling_are_refused(trial):
+    trial.statistics["covariates"] = ["sex"]
+    _put(trial, "sex", sub_02="f")
+    with pytest.raises(ConfigError, match=r"sex has 'F' and 'f'"):
+        check_questions(trial.config)
+
+
+def test_a_table_with_a_header_only_is_not_said_to_lack_a_column(trial):
+    trial.statistics["covariates"] = ["age"]
+    (trial.root / "participants.tsv").write_text("participant_id\tdose\tage\tsex\n")
+    with pytest.raises(ConfigError, match=r"participants\.tsv has no row"):
+        check_questions(trial.config)

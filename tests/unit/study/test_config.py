@@ -147,7 +147,7 @@ def test_lesions_may_be_named_relative_to_the_data_set(content, bids):
     assert load_config(content).lesions == bids.root / "derivatives" / "lesions"
 
 
-def test_a_lesion_folder_that_is_nowhere_is_refused(content):
+def test_a_lesion_folder_that_is_nowhere_is_refused(content, bids):  # noqa: ARG001 - it makes the data set
     content["study"]["lesions"] = "derivatives/lesions"
     with pytest.raises(ConfigError, match=r"study\.lesions: there is neither"):
         load_config(content)
@@ -201,3 +201,30 @@ def test_a_key_that_stands_twice_is_refused_with_both_lines(tmp_path, text, key,
     (tmp_path / "my.yaml").write_text(text)
     with pytest.raises(ConfigError, match=rf"{key} stands twice, in line {lines[0]} and in line {lines[1]}"):
         read_config(tmp_path / "my.yaml")
+
+
+@pytest.mark.parametrize(
+    ("section", "name", "limit", "words"),
+    [
+        ("limits", "gm_of_icv_percent", {"min": 60, "max": 28}, "min 60 is above max 28"),
+        ("limits", "noise_percent", {"max": -1}, "max -1 is below 0"),
+        ("withheld", "covered_percent", {"min": 80, "max": 20}, "min 80 is above max 20"),
+    ],
+)
+def test_a_limit_that_nothing_can_keep_is_refused(content, section, name, limit, words):
+    content["quality"].setdefault(section, {})[name] = limit
+    with pytest.raises(ConfigError, match=f"quality.{section}.{name}: {words}"):
+        load_config(content)
+
+
+def test_a_section_with_nothing_below_it_is_refused(tmp_path):
+    path = tmp_path / "my.yaml"
+    path.write_text("study:\nbids_dir: data\n")
+    with pytest.raises(ConfigError, match="nothing stands below study"):
+        read_config(path)
+
+
+def test_a_data_set_that_is_not_there_is_told_before_its_lesion_masks(content):
+    content["study"]["lesions"] = "derivatives/lesions"
+    with pytest.raises(ConfigError, match=r"study\.bids_dir: there is no folder"):
+        load_config(content)

@@ -1,3 +1,7 @@
+import errno
+import os
+from unittest import mock
+
 import pytest
 
 from graytrace.errors import ConfigError, ScanTableError
@@ -480,3 +484,100 @@ def test_a_scan_of_another_name_in_a_visits_folder_is_a_flag(bids, plan):
     bids.scan("01", "BL", "sub-07_ses-BL_T1w.nii.gz")
     (pair,) = plan().pairs
     assert codes(pair.baseline.flags) == ["name_of_another"]
+
+
+def test_a_visit_without_a_date_is_named(bids, plan):
+    bids.patient("01")
+    bids.dates("01", BL="2019-03-04")
+    (flag,) = plan().pairs[0].flags
+    assert flag.code == "interval_unknown"
+    assert "(ses-M24)" in flag.message
+
+
+@pytest.mark.parametrize(
+    ("key", "header", "note"),
+    [
+        ("exclusions", "participant_id\tvisit\treason\twho\twhen\n", "table.tsv has no row: nobody is left out."),
+        ("dates", "participant_id\tvisit\tdate\n", "table.tsv has no row with a date: it says nothing of any visit."),
+    ],
+)
+def test_a_table_of_the_studys_own_without_rows_is_told(bids, plan, content, tmp_path, key, header, note):
+    bids.patient("01")
+    (tmp_path / "table.tsv").write_text(header)
+    content["study"][key] = str(tmp_path / "table.tsv")
+    assert plan().notes() == [note]
+
+
+def test_a_link_that_leads_to_itself_stops_nobody_else(bids, plan):
+    bids.patient("01")
+    bids.patient("02")
+    path = bids.scan("01", "M24")
+    path.unlink()
+    path.symlink_to(path.name)
+    (bids.root / "sub-03").symlink_to("sub-03")
+    assert [pair.status for pair in plan().pairs] == ["failed", "ok", "missing"]
+    assert plan().pairs[0].reason.code == "link_without_content"
+
+
+def test_a_folder_that_may_not_be_read_stops_nobody_else(bids, plan, monkeypatch):
+    bids.patient("01")
+    bids.patient("02")
+    anat = str(bids.root / "sub-01" / "ses-M24" / "anat")
+    scandir = os.scandir
+
+    def refuse(folder):
+        if str(folder) == anat:
+            raise PermissionError(errno.EACCES, "Permission denied", anat)
+        return scandir(folder)
+
+    monkeypatch.setattr(os, "scandir", refuse)
+    first, second = plan().pairs
+    assert (first.status, first.reason.code, second.status) == ("missing", "folder_unreadable", "ok")
+    assert anat in first.reason.message
+
+
+def test_a_data_set_that_may_not_be_read_is_told(bids, plan, monkeypatch):
+    bids.patient("01")
+    error = PermissionError(errno.EACCES, "Permission denied", str(bids.root))
+    monkeypatch.setattr(os, "scandir", mock.Mock(side_effect=error))
+    with pytest.raises(ScanTableError, match="may not be read: permission denied"):
+        plan()
+
+
+def test_a_folder_in_another_case_than_its_row_is_named(bids, plan):
+    bids.list_participants("sub-P01")
+    bids.patient("p01")
+    reason = next(pair.reason for pair in plan().pairs if pair.participant_id == "sub-P01")
+    assert "There is sub-p01: rename it to sub-P01." in reason.message
+
+
+@pytest.mark.parametrize(
+    ("place", "words"),
+    [
+        ("", "There lies sub-01_ses-M24_T1w.nii.gz, outside of anat: put it there."),
+        ("Anat", "There is Anat/: rename it to anat."),
+    ],
+)
+def test_a_scan_outside_of_anat_is_to_be_put_there(bids, plan, place, words):
+    bids.patient("01")
+    path = bids.scan("01", "M24")
+    (path.parents[1] / place).mkdir(exist_ok=True)
+    path.rename(path.parents[1] / place / path.name)
+    path.parent.rmdir()
+    assert plan().pairs[0].reason.message.endswith(words)
+
+
+def test_a_folder_called_like_the_scan_is_told(bids, plan):
+    bids.patient("01")
+    path = bids.scan("01", "M24")
+    path.unlink()
+    path.mkdir()
+    assert plan().pairs[0].reason.message.endswith("sub-01_ses-M24_T1w.nii.gz is a folder: expected a file.")
+
+
+def test_a_sidecar_of_another_name_is_told_where_the_scan_has_none(bids, plan):
+    bids.patient("01")
+    bids.scan("01", "M24", "sub-01_ses-M24_run-1_T1w.json").write_text("{}")
+    assert codes(plan().scans[1].flags) == ["sidecar_unused"]
+    bids.scan("01", "M24", "sub-01_ses-M24_T1w.json").write_text("{}")
+    assert plan().scans[1].flags == ()

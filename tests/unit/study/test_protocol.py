@@ -124,3 +124,10 @@ def test_the_sidecar_gives_the_date_where_no_table_does(bids, content, text):
     sidecar = bids.scan("01", "M24", "sub-01_ses-M24_T1w.json")
     sidecar.write_text(json.dumps({"AcquisitionDateTime": text}))
     assert plan_study(load_config(content)).pairs[0].followup.day == date(2021, 3, 8)
+
+
+def test_a_number_in_quotes_counts(tmp_path):
+    path = tmp_path / "scan.json"
+    path.write_text('{"EchoTime": "0.003", "FlipAngle": "nine"}')
+    protocol = read_sidecar([path]).protocol
+    assert (protocol.echo_time_s, protocol.flip_angle_deg) == (0.003, None)
