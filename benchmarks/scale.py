@@ -3,9 +3,9 @@
     python benchmarks/scale.py WORK --patients 1000 [--out benchmarks/results/scale.tsv]
 
 makes a data set of that many patients whose scans are empty files, checks it (`graytrace check`), plans it (dry run),
-writes the records that the steps would have written, and measures what is left for Snakemake and the tables: a resumed run with nothing to do, the
-tables, and the report without pictures.  Snakemake's own notes on these files are not there, as when a run is resumed
-from another folder; with them, reading the notes comes on top.
+writes the records that the steps would have written, and measures what is left for Snakemake and the tables: a
+resumed run with nothing to do, the tables, and the report without pictures. Snakemake's own notes on these files are
+not there, as when a run is resumed from another folder; with them, reading the notes comes on top.
 """
 
 from __future__ import annotations
