@@ -2,10 +2,10 @@
 
     python benchmarks/scale.py WORK --patients 1000 [--out benchmarks/results/scale.tsv]
 
-makes a data set of that many patients whose scans are empty files, plans it (dry run), writes the records that the
-steps would have written, and measures what is left for Snakemake and the tables: a resumed run with nothing to do, the
-tables, and the report without pictures.  Snakemake's own notes on these files are not there, as when a run is resumed
-from another folder; with them, reading the notes comes on top.
+makes a data set of that many patients whose scans are empty files, checks it (`graytrace check`), plans it (dry run),
+writes the records that the steps would have written, and measures what is left for Snakemake and the tables: a
+resumed run with nothing to do, the tables, and the report without pictures. Snakemake's own notes on these files are
+not there, as when a run is resumed from another folder; with them, reading the notes comes on top.
 """
 
 from __future__ import annotations
@@ -142,7 +142,8 @@ def run(work: Path, patients: int) -> list[dict[str, object]]:
     snakemake = [sys.executable, "-m", "snakemake", "--directory", str(work), "--configfile", str(work / "my.yaml")]
     snakemake += ["--cores", "2", "--quiet", "rules", "progress"]
     step = [sys.executable, "-m", "graytrace"]
-    rows = [measure("dry run", [*snakemake, "--dry-run"], work)]
+    check = [sys.executable, "-m", "graytrace", "check", str(work / "bids"), "--config", str(work / "my.yaml")]
+    rows = [measure("check", check, work), measure("dry run", [*snakemake, "--dry-run"], work)]
     plan = plan_study(config)
     rows.append(measure("scan table", [*step, "scan_table", "--config", config.as_json()], work))
     codes = code_of_steps(config)

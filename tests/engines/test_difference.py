@@ -7,7 +7,7 @@ from graytrace.engines.runner import run_task
 from graytrace.errors import ImageError
 
 TASK = TASKS["change"]
-AFFINE = np.diag([1.0, 2.0, 3.0, 1.0])
+AFFINE = np.diag([4.0, 5.0, 6.0, 1.0])  # a voxel of 0.12 ml
 
 
 @pytest.fixture
@@ -60,3 +60,11 @@ def test_swapping_the_visits_turns_loss_into_gain(measure):
 def test_a_visit_without_a_tissue_cannot_be_measured(measure):
     with pytest.raises(ImageError, match="the first visit has no gm"):
         measure({"gm": 0, "wm": 200}, {"gm": 400, "wm": 200})
+
+
+def test_a_part_of_hardly_any_volume_has_no_change_in_percent(measure):
+    measures = measure(
+        {"gm": 400, "wm": 200, "subcortical_gm": 1}, {"gm": 380, "wm": 200, "subcortical_gm": 30}
+    ).measures
+    assert "deep_gm_change_percent" not in measures
+    assert measures["gm_change_percent"] == pytest.approx(-5)

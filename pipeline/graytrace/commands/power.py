@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import argparse
+import math
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
@@ -43,13 +45,16 @@ def run(args: argparse.Namespace) -> None:
     length = args.years or float(np.median(years))
     try:
         spread = split_spread(changes, errors, years)
+        sd = spread.observed(length)
+        if sd <= 0:
+            raise ConfigError(f"{args.results}: all patients have the same change; nothing can be planned from that.")
+        effect = args.effect_points
+        if effect is None:
+            effect = abs(float(changes.mean())) * args.slower_percent / 100
+        lines = [*_describe(changes, spread, sd, length), *_plan(args, effect, sd)]
     except ValueError as error:
         raise ConfigError(f"{args.results}: {error}.") from error
-    sd = spread.observed(length)
-    if sd <= 0:
-        raise ConfigError(f"{args.results}: all patients have the same change; nothing can be planned from that.")
-    effect = args.effect_points or abs(float(changes.mean())) * args.slower_percent / 100
-    sys.stdout.write("\n".join([*_describe(changes, spread, sd, length), *_plan(args, effect, sd)]) + "\n")
+    sys.stdout.write("\n".join(lines) + "\n")
 
 
 def _check(args: argparse.Namespace) -> None:
@@ -59,9 +64,14 @@ def _check(args: argparse.Namespace) -> None:
         ("--years", args.years, 0.0, 50.0),
         ("--slower-percent", args.slower_percent, 0.0, 1000.0),
         ("--error-points", args.error_points, 0.0, 100.0),
+        ("--effect-points", args.effect_points, -100.0, 100.0),
     ):
         if value is not None and not low < value < high:
             raise ConfigError(f"{name}: expected a number between {low:g} and {high:g}, got {value:g}.")
+    if args.effect_points == 0:
+        raise ConfigError("--effect-points: expected another number than 0: no trial finds no effect.")
+    if args.alpha >= args.power:
+        raise ConfigError(f"--alpha: expected less than --power ({args.power:g}), got {args.alpha:g}.")
     if args.doses is not None and (len(args.doses) < 4 or len(set(args.doses)) < 2):
         raise ConfigError("--doses: expected one for each of at least four patients, not all the same.")
 
@@ -81,14 +91,24 @@ def _read(path: Path, error_points: float | None) -> tuple[np.ndarray, np.ndarra
         )
     table = [
         (
-            float(row[_CHANGE]),
-            float(row["interval_years"]),
-            error_points if error_points is not None else float(row["gm_change_se_points"]),
+            _number(path, row, _CHANGE),
+            _number(path, row, "interval_years"),
+            error_points if error_points is not None else _number(path, row, "gm_change_se_points"),
         )
         for row in known.values()
     ]
     changes, years, errors = (np.array(column) for column in zip(*table, strict=True))
     return changes, years, errors
+
+
+def _number(path: Path, row: Mapping[str, str], column: str) -> float:
+    try:
+        number = float(row[column])
+    except ValueError:
+        number = math.nan
+    if not math.isfinite(number):
+        raise ConfigError(f"{path}: {row['participant_id']} has {row[column]!r} in {column}, expected a number.")
+    return number
 
 
 def _describe(changes: np.ndarray, spread: Spread, sd: float, length: float) -> list[str]:

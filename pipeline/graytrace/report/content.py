@@ -9,12 +9,19 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graytrace.algorithms.precision import HALF_INTERVAL_SES
+from graytrace.findings import split_messages
 from graytrace.results.limits import Metric, list_metrics
 from graytrace.study.protocol import DIFFERENCES, NAME_DIFFERENCES, NOT_ALIKE
 from graytrace.tables import MISSING, format_number, show_plain
 
 Row = Mapping[str, str]
 STATUSES = ("failed", "flagged", "missing", "excluded", "ok")
+MEASURED = frozenset({"ok", "flagged"})
+# why a measured patient has no change per year, by flag
+_WITHOUT_OUTCOME = {
+    "interval_unknown": ": a visit has no date",
+    "interval_short": ": the visits are too near to each other",
+}
 _PROTOCOL_FLAGS = {code for code, _ in DIFFERENCES} | {*NAME_DIFFERENCES, "voxel_sizes_differ"}
 _MINUS = "\N{MINUS SIGN}"
 _NUMBERS = (
@@ -59,7 +66,7 @@ class Study:
     @property
     def measured(self) -> list[Row]:
         """Rows with a result."""
-        return [row for row in self.atrophy if row["status"] in {"ok", "flagged"}]
+        return [row for row in self.atrophy if row["status"] in MEASURED]
 
     @property
     def has_several_followups(self) -> bool:
@@ -73,6 +80,16 @@ class Cell:
 
     text: str
     value: str | float
+
+
+@dataclass(frozen=True)
+class Withheld:
+    """A row that is not in the trial's first answer."""
+
+    anchor: str
+    title: str
+    status: str
+    reason: str
 
 
 @dataclass(frozen=True)
@@ -168,7 +185,7 @@ def _make_card(
     predictors: Mapping[str, Mapping[str, float]],
 ) -> Card:
     name, visits = row["participant_id"], (row["visit_baseline"], row["visit_followup"])
-    title = f"{name} · {visits[1]}" if study.has_several_followups else name
+    title = _title(study, row)
     scans = [quality.get((name, visit, "scan"), {}) for visit in visits]
     pair = quality.get((name, "_".join(visits), "pair"), {})
     flags = [] if row["flags"] == MISSING else row["flags"].split("; ")
@@ -189,7 +206,7 @@ def _make_card(
         cells.append(Cell("" if known is None else f"{known:.{decimals}f}", "" if known is None else known))
     cells.append(Cell(str(len(flags)) if flags else "", len(flags)))
     return Card(
-        anchor=f"{name}_ses-{visits[1]}",
+        anchor=_anchor(row),
         title=title,
         participant_id=name,
         visits=visits,
@@ -221,19 +238,48 @@ def _show_number(row: Row, column: str, unit: str) -> str:
 
 
 def list_whys(row: Row, scans: Sequence[Row], pair: Row) -> list[str]:
-    """Sentences on what needs review: the reason of a failure, then what the checks found at each visit."""
-    whys: list[str] = []
-    if row["reason"] != MISSING:
-        whys.append(row["reason"].partition(": ")[2] or row["reason"])
+    """Messages on what needs review: the reason of a failure, then what the checks found at each visit."""
+    reason = find_reason(row)
+    whys = [reason] if reason else []
     for label, source in ((None, pair), (row["visit_baseline"], scans[0]), (row["visit_followup"], scans[1])):
         text = source.get("messages", MISSING)
-        for sentence in [] if text == MISSING else split_sentences(text):
-            if sentence not in whys:
-                whys.append(f"{label}: {sentence}" if label else sentence)
-    found = list(dict.fromkeys(why for why in whys if not _repeats(why, whys)))
+        for message in [] if text == MISSING else split_messages(text):
+            # a pair's reason has those of its scans in it, and a scan may say what the pair has said
+            if message not in whys and message not in reason:
+                whys.append(f"{label}: {message}" if label else message)
+    found = list(dict.fromkeys(whys))
     others = [why for why in found if not why.startswith(NOT_ALIKE)]
     # what differs between the scans of both visits is one reason, however many things differ
     return [*others, _scanned_differently(row)] if len(others) < len(found) else found
+
+
+def find_reason(row: Row) -> str:
+    """Why there is no result, as a message; empty where there is one."""
+    return "" if row["reason"] == MISSING else row["reason"].partition(": ")[2] or row["reason"]
+
+
+def list_withheld(study: Study) -> list[Withheld]:
+    """Who is in no number of the trial's first answer, and why: not measured, or measured without what is asked."""
+    found = []
+    for row in study.atrophy:
+        title, anchor = _title(study, row), _anchor(row)
+        if row["status"] not in MEASURED:
+            found.append(Withheld(anchor, title, row["status"], find_reason(row)))
+        elif number(row, study.outcome) is None:
+            flags = set(row["flags"].split("; "))
+            why = next((words for code, words in _WITHOUT_OUTCOME.items() if code in flags), "")
+            message = f"Measured, but without {study.outcome}, which is asked{why}."
+            found.append(Withheld(anchor, title, row["status"], message))
+    return sorted(found, key=lambda one: STATUSES.index(one.status))
+
+
+def _title(study: Study, row: Row) -> str:
+    name = row["participant_id"]
+    return f"{name} · {row['visit_followup']}" if study.has_several_followups else name
+
+
+def _anchor(row: Row) -> str:
+    return f"{row['participant_id']}_ses-{row['visit_followup']}"
 
 
 def _scanned_differently(row: Row) -> str:
@@ -272,22 +318,6 @@ def name_reasons(row: Row) -> list[str]:
         else:
             words.append("scanned differently" if code in _PROTOCOL_FLAGS else code.replace("_", " "))
     return list(dict.fromkeys(words))
-
-
-def _repeats(why: str, whys: Sequence[str]) -> bool:
-    """Whether a sentence about a visit only says again what the pair's reason says."""
-    return any(why != other and why.endswith(f": {other}") for other in whys)
-
-
-def split_sentences(text: str) -> list[str]:
-    """Sentences of a cell.
-
-    Examples
-    --------
-    >>> split_sentences("Noise: 9.1 %, above the limit of 8 %. The brain is cut.")
-    ['Noise: 9.1 %, above the limit of 8 %.', 'The brain is cut.']
-    """
-    return [part for part in re.split(r"(?<=[.!])\s+(?=[A-Z])", text.strip()) if part]
 
 
 def show_limit(metric: Metric, limits: Mapping[str, Any]) -> str:

@@ -108,6 +108,7 @@ def _context(
         "forest": plots.as_data_uri(plots.plot_forest(points, outcome=_axis(study))) if points else None,
         "measured": len(study.measured),
         "look": [card for card in cards if card.status != "ok"],
+        "withheld": content.list_withheld(study),
         "cards": cards,
         "is_small": len(cards) <= SMALL_STUDY,
         "overview_columns": content.overview_columns(study, predictors),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
@@ -11,7 +10,7 @@ from typing import Any
 
 from graytrace.catalog import names_of
 from graytrace.errors import PipelineError
-from graytrace.findings import STATUSES, Flag, Reason
+from graytrace.findings import STATUSES, Flag, Reason, join_messages
 from graytrace.records import Record, read_record, record_path
 from graytrace.results.identity import choose_shown, find_reason, find_same_scans
 from graytrace.results.limits import add_flags
@@ -54,7 +53,7 @@ class Measured:
     def messages(self) -> str | None:
         """Reason and flags as sentences."""
         sentences = [self.reason.message] if self.reason else []
-        return " ".join([*sentences, *(flag.message for flag in self.flags)]) or None
+        return join_messages([*sentences, *(flag.message for flag in self.flags)])
 
     @property
     def flag_codes(self) -> str | None:
@@ -131,7 +130,8 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
     visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
     change = _measured(output_dir, pair.participant_id, visits, PAIR_STEPS, pair.flags)
     failed = next((scan for scan in scans if scan.status == "failed"), None)
-    if failed is not None and (change.status != "failed" or failed.reason != change.reason):  # a change from before its scan broke counts no more
+    # a change from before its scan broke counts no more
+    if failed is not None and (change.status != "failed" or failed.reason != change.reason):
         return Measured("failed", failed.reason, change.flags, {}, shown=choose_shown(change.measures or change.shown))
     if change.status == "ok" and any(scan.flags for scan in scans):
         change = replace(change, status="flagged")

@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from typing import Any
 
 from graytrace.algorithms.robust import SD_OF_MAD
-from graytrace.findings import Flag
+from graytrace.findings import Flag, join_messages, split_messages
 from graytrace.schemas import load_metrics
 from graytrace.tables import format_number
 
 ENOUGH_FOR_Z = 8
+_ROUNDING = 1e-9  # of the largest value: smaller deviations are those of arithmetic
 Row = dict[str, Any]
 Key = tuple[str, str, str]
 
@@ -56,7 +57,7 @@ def list_metrics() -> list[Metric]:
 def robust_z(value: float, values: Sequence[float]) -> float | None:
     """Distance from the median in standard deviations estimated by the median absolute deviation.
 
-    None with fewer than eight values or where half of them are the same.
+    None with fewer than eight values or where half of them are the same, but for rounding.
 
     Examples
     --------
@@ -67,7 +68,8 @@ def robust_z(value: float, values: Sequence[float]) -> float | None:
         return None
     middle = statistics.median(values)
     deviation = statistics.median(abs(other - middle) for other in values)
-    return (value - middle) / (SD_OF_MAD * deviation) if deviation > 0 else None
+    is_spread = deviation > _ROUNDING * max(map(abs, values))
+    return (value - middle) / (SD_OF_MAD * deviation) if is_spread else None
 
 
 def find_flags(rows: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) -> dict[Key, list[Flag]]:
@@ -152,6 +154,6 @@ def _add(row: Row, flags: Iterable[Flag], *, prefix: str = "") -> None:
     codes = [*(row.get("flags") or "").split("; "), *(prefix + flag.code for flag in flags)]
     row["flags"] = "; ".join(dict.fromkeys(code for code in codes if code))
     if "messages" in row:
-        row["messages"] = " ".join([*([row["messages"]] if row["messages"] else []), *(flag.message for flag in flags)])
+        row["messages"] = join_messages([*split_messages(row["messages"] or ""), *(flag.message for flag in flags)])
     if row["status"] == "ok":
         row["status"] = "flagged"

@@ -11,6 +11,7 @@ from scipy import stats
 from graytrace.arrays import Matrix
 
 LEAST_PAIRS = 3  # two pairs of numbers leave nothing to judge a spread by
+_NEGLIGIBLE = 1e-12  # of the patients' mean square
 _WIDTH = 1.96  # limits of agreement hold 95 % of normally distributed differences
 
 
@@ -135,12 +136,13 @@ def intraclass_correlation(table: Matrix) -> tuple[Interval, Interval]:
     raters = n * float(((columns - grand) ** 2).sum()) / (k - 1)
     rest = x - rows[:, None] - columns[None, :] + grand
     error = float((rest**2).sum()) / ((n - 1) * (k - 1))
-    scale = float((x**2).sum()) or 1.0
-    if between < 1e-24 * scale:  # no patient differs from another: a correlation says nothing
+    rounding = 1e-24 * (float((x**2).sum()) or 1.0)
+    if between < rounding:  # no patient differs from another: a correlation says nothing
         nothing = Interval(float("nan"), float("nan"), float("nan"))
         return nothing, nothing
-    consistency = Interval(1.0, 1.0, 1.0) if error < 1e-24 * scale else _consistency(between, error, n, k)
-    if error < 1e-24 * scale and raters < 1e-24 * scale:
+    rounding = max(rounding, _NEGLIGIBLE * between)  # beside it the correlation is 1 in all digits
+    consistency = Interval(1.0, 1.0, 1.0) if error < rounding else _consistency(between, error, n, k)
+    if error < rounding and raters < rounding:
         return Interval(1.0, 1.0, 1.0), consistency
     return _agreement(between, raters, error, n, k), consistency
 

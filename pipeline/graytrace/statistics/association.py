@@ -24,6 +24,7 @@ CONFIDENCE = 0.95
 RESAMPLES = 9_999
 _SEED = 20_240_229
 _BATCH = 1_000
+_ROUNDING = 1e-9  # of the largest value: smaller differences are those of arithmetic, as in 0.3 - 0.1 and 0.2
 Values: TypeAlias = NDArray[np.floating[Any]]
 """(N,) float: a number for each patient, finite; (N, K) for K covariates, (..., N) for many orders of the patients."""
 
@@ -88,10 +89,11 @@ def associate(x: Values, y: Values, *, seed: int = _SEED, resamples: int = RESAM
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.size < MIN_PATIENTS:
         raise ValueError(f"{x.size} patients are too few: {MIN_PATIENTS} are needed")
-    if np.ptp(x) == 0 or np.ptp(y) == 0:
+    if _is_constant(x) or _is_constant(y):
         raise ValueError("all patients have the same value")
     ranks = stats.rankdata(x), stats.rankdata(y)
     slope = stats.theilslopes(y, x, CONFIDENCE)
+    x, y = _in_handy_unit(x), _in_handy_unit(y)
     return Association(
         n=int(x.size),
         spearman=_bootstrap(x, y, ranked=True, seed=seed),
@@ -101,6 +103,16 @@ def associate(x: Values, y: Values, *, seed: int = _SEED, resamples: int = RESAM
         slope=Estimate(float(slope.slope), float(slope.low_slope), float(slope.high_slope)),
         is_exact=math.factorial(x.size) <= resamples,
     )
+
+
+def _is_constant(values: Values) -> bool:
+    """Whether values differ by no more than arithmetic does."""
+    return bool(np.ptp(values) <= _ROUNDING * np.abs(values).max())
+
+
+def _in_handy_unit(values: Values) -> Values:
+    """Values times a power of two, so that their squares are numbers; it changes no digit of a correlation."""
+    return np.asarray(np.ldexp(values, -int(np.frexp(np.abs(values).max())[1])))
 
 
 def correlate(x: Values, y: Values) -> Values:
@@ -205,7 +217,7 @@ def associate_adjusted(
     Raises
     ------
     ValueError
-        Too few patients for so many covariates, or covariates that determine the predictor.
+        Too few patients for so many covariates, or covariates that determine the predictor or the outcome.
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     z = sm.add_constant(np.asarray(covariates, dtype=float).reshape(x.size, -1), has_constant="add")
@@ -217,6 +229,9 @@ def associate_adjusted(
         raise ValueError("the covariates determine each other or the predictor")
     remove = np.eye(x.size) - z @ np.linalg.pinv(z)
     x_left, y_left = remove @ x, remove @ y
+    for left_over, whole, what in ((x_left, x, "predictor"), (y_left, y, "outcome")):
+        if np.abs(left_over).max() <= _ROUNDING * np.abs(whole).max():
+            raise ValueError(f"the covariates determine the {what}")
     result = stats.permutation_test(
         (y_left,),
         lambda order, axis: correlate(np.moveaxis(order, axis, -1) @ remove, x_left),

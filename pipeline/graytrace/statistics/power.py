@@ -12,6 +12,12 @@ from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from graytrace.arrays import Vector
 
+_LEAST_SIZE = 1e-6  # standardized effect: beyond 10 million million patients
+_LARGE_SIZE = (
+    1000.0  # standardized effect that two patients in an arm show at any error rate; beyond, the t has no numbers
+)
+_ROUNDING = 1e-9  # of the largest dose
+
 
 @dataclass(frozen=True)
 class Spread:
@@ -31,7 +37,14 @@ class Spread:
         --------
         >>> round(Spread(0.3, 0.4).observed(years=1), 3), round(Spread(0.3, 0.4).observed(years=2), 3)
         (0.5, 0.361)
+
+        Raises
+        ------
+        ValueError
+            A trial of no time.
         """
+        if not years > 0:
+            raise ValueError(f"a trial of {years:g} years has no change per year")
         return math.hypot(self.patients, self.error_points / years)
 
 
@@ -55,13 +68,16 @@ def split_spread(changes_per_year: Vector, errors_points: Vector, years: Vector)
     Raises
     ------
     ValueError
-        Fewer than three patients.
+        Fewer than three patients, or an interval of no time.
     """
     changes = np.asarray(changes_per_year, dtype=float)
     if changes.size < 3:
         raise ValueError(f"{changes.size} patients are too few to tell how much patients differ: 3 are needed")
     errors = np.asarray(errors_points, dtype=float)
-    measured = float(np.mean((errors / np.asarray(years, dtype=float)) ** 2))
+    intervals = np.asarray(years, dtype=float)
+    if not (intervals > 0).all():
+        raise ValueError("there is an interval of no time between two visits")
+    measured = float(np.mean((errors / intervals) ** 2))
     return Spread(math.sqrt(max(float(changes.var(ddof=1)) - measured, 0.0)), float(np.sqrt(np.mean(errors**2))))
 
 
@@ -76,7 +92,7 @@ def patients_per_arm(effect: float, sd: float, *, alpha: float = 0.05, power: fl
     Raises
     ------
     ValueError
-        No effect or no spread.
+        No effect or no spread, or an effect too small beside the spread.
 
     Examples
     --------
@@ -86,10 +102,14 @@ def patients_per_arm(effect: float, sd: float, *, alpha: float = 0.05, power: fl
     if effect == 0 or sd <= 0:
         raise ValueError("effect and spread must not be zero")
     size = abs(effect) / sd
+    if size < _LEAST_SIZE:
+        raise ValueError(f"the effect is {size:.1g} of the spread between patients: no trial can find it")
     solver = TTestIndPower()
-    if solver.power(size, 2, alpha) >= power:
+    if size > _LARGE_SIZE or solver.power(size, 2, alpha) >= power:
         return 2
     needed: float = solver.solve_power(effect_size=size, alpha=alpha, power=power)
+    if not math.isfinite(needed):
+        raise ValueError(f"patients for an effect of {size:.3g} of the spread between patients cannot be computed")
     return math.ceil(needed)
 
 
@@ -106,7 +126,9 @@ def _solve(power_of: Callable[[float], float], power: float) -> float:
     high = 0.1
     while power_of(high) < power:  # far beyond, the non-central t has no numbers
         high *= 1.5
-    return float(brentq(lambda size: power_of(size) - power, 1e-6, high))
+    if not power_of(_LEAST_SIZE) < power <= power_of(high):
+        raise ValueError(f"what is found with power {power:g} at this error rate cannot be computed")
+    return float(brentq(lambda size: power_of(size) - power, _LEAST_SIZE, high))
 
 
 def detectable_correlation(n: int, *, alpha: float = 0.05, power: float = 0.8) -> float:
@@ -144,7 +166,14 @@ def detectable_slope(doses: Vector, sd: float, *, alpha: float = 0.05, power: fl
     -------
     float
         Points per year per unit of dose.
+
+    Raises
+    ------
+    ValueError
+        All doses are the same.
     """
     doses = np.asarray(doses, dtype=float)
+    if np.ptp(doses) <= _ROUNDING * np.abs(doses).max():
+        raise ValueError("all doses are the same")
     r = detectable_correlation(doses.size, alpha=alpha, power=power)
     return r / math.sqrt(1 - r**2) * sd / float(doses.std())

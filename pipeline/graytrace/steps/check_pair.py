@@ -12,6 +12,7 @@ from graytrace.algorithms import pair_identity, quality
 from graytrace.algorithms.midway import Visit
 from graytrace.algorithms.resampling import resample_part
 from graytrace.algorithms.slices import surround_slices
+from graytrace.algorithms.volumes import volume_change_percent
 from graytrace.arrays import Affine, Image, Plane
 from graytrace.catalog import VISITS
 from graytrace.images.grids import Volume
@@ -22,6 +23,7 @@ from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform
 
+_LEAST_RATIO = 0.01  # gray matter a hundredth as bright as white matter is no gray matter, and no change of it is known
 _MARGIN_MM = 14.0  # skull and scalp: what does not shrink shows whether the visits are aligned
 # slices across an axis (0 sagittal, 1 coronal, 2 axial), and where in the intracranial space, from left, behind, below:
 # through both hemispheres, cerebellum and brainstem, the ventricles and the convexity
@@ -68,7 +70,7 @@ def _compare_scans(upstream: Upstream) -> dict[str, Any]:
     volumes = [upstream[f"{visit}_gray_matter_volume"].measures for visit in VISITS]
     images = [upstream[f"{visit}_image"].measures for visit in VISITS]
     measures: dict[str, Any] = {}
-    if all("gray_white_ratio" in check for check in checks):
+    if all(check.get("gray_white_ratio", 0.0) > _LEAST_RATIO for check in checks):
         ratio = checks[1]["gray_white_ratio"] / checks[0]["gray_white_ratio"]
         measures["gray_white_ratio_change_percent"] = 100 * (ratio - 1)
     if all("edge_width_mm" in check for check in checks):
@@ -79,8 +81,8 @@ def _compare_scans(upstream: Upstream) -> dict[str, Any]:
     if "siena_backward_percent" in changes:  # the other engines measure both directions at once
         measures["symmetry_points"] = abs(changes["siena_forward_percent"] + changes["siena_backward_percent"]) / 2
     change = changes.get("gm_change_percent")
-    if change is not None and volumes[0]["gm_volume_ml"] > 0:
-        difference = 100 * (volumes[1]["gm_volume_ml"] / volumes[0]["gm_volume_ml"] - 1)
+    difference = volume_change_percent(volumes[0]["gm_volume_ml"], volumes[1]["gm_volume_ml"])
+    if change is not None and difference is not None:
         measures["volume_gap_points"] = difference - change
     return measures
 

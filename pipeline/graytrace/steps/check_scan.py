@@ -10,6 +10,7 @@ import numpy as np
 
 from graytrace.algorithms import head_quality, quality
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.algorithms.volumes import LEAST_ML
 from graytrace.arrays import Mask
 from graytrace.images.reading import read_mask, read_scan, read_volume
 from graytrace.report.figures import draw_borders
@@ -42,7 +43,7 @@ def run(args: argparse.Namespace) -> None:
         measures: dict[str, Any] = {
             "white_matter_intensity": white,
             "edge_contact_mm2": head_quality.measure_edge_contact_mm2(brain, sizes_mm),
-            "gm_of_icv_percent": 100 * volumes["gm_volume_ml"] / volumes["icv_ml"] if volumes.get("icv_ml") else None,
+            "gm_of_icv_percent": _part_percent(volumes["gm_volume_ml"], volumes.get("icv_ml")),
         }
         if white is not None:
             box = _box(brain)
@@ -67,6 +68,11 @@ def run(args: argparse.Namespace) -> None:
         )
 
     perform(job, work, upstream=upstream_of("check_scan", args), outputs={"borders": job.figure("desc-borders_T1w")})
+
+
+def _part_percent(part_ml: float, whole_ml: float | None) -> float | None:
+    """A part in percent of the whole, None where there is hardly a whole."""
+    return 100 * part_ml / whole_ml if whole_ml is not None and whole_ml >= LEAST_ML else None
 
 
 def _box(mask: Mask) -> tuple[slice, ...]:

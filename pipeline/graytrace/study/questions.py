@@ -18,6 +18,7 @@ from graytrace.tables import MISSING, read_rows, read_visit, show_plain
 
 DEFAULT_DOSE_COLUMN = "dose"
 _NAMED = 6
+_DIGITS = 12  # of the fifteen that a float has
 # a cell that means a number, whatever stands around it: 89+, 52,5, >60, 45 y
 _NUMBER_LIKE = re.compile(r"[<>~≤≥]?\s*[-+]?[.,]?\d")
 _MISSING = frozenset({"", MISSING, "NA", "nan", "NaN"})
@@ -201,9 +202,15 @@ def _from_phenotype(config: Config, asked: Mapping[str, str]) -> Predictor:
             raise ConfigError(f"statistics.columns: {path} has no row with session_id {visit!r}.")
         parts.append(_from_column(at_visit, asked["column"], name))
     before, after = parts
-    changes = {who: after.values[who] - before.values[who] for who in before.values if who in after.values}
+    changes = {who: _subtract(after.values[who], value) for who, value in before.values.items() if who in after.values}
     both = [(*getattr(before, kind), *getattr(after, kind)) for kind in ("left_out", "doubts")]
     return Predictor(f"{name} change {first} to {last}", changes, before.note or after.note, *both)
+
+
+def _subtract(after: float, before: float) -> float:
+    """A difference without the rounding of arithmetic: 0.3 - 0.1 and 0.5 - 0.3 are the same change, and one rank."""
+    largest = max(abs(after), abs(before))
+    return round(after - before, _DIGITS - math.ceil(math.log10(largest))) if largest > 0 else 0.0
 
 
 def read_covariates(config: Config, participants: Sequence[str]) -> dict[str, list[float | None]]:

@@ -41,6 +41,10 @@ def test_doses_are_answered_with_a_slope(results, capsys):
 @pytest.mark.parametrize(
     ("more", "message"),
     [
+        (["--effect-points", "0"], "--effect-points: expected another number than 0"),
+        (["--effect-points", "nan"], "--effect-points: expected a number between -100 and 100, got nan."),
+        (["--effect-points", "1e-9"], "no trial can find it"),
+        (["--alpha", "0.9"], "--alpha: expected less than --power (0.8), got 0.9."),
         (["--power", "1.5"], "--power: expected a number between 0 and 1, got 1.5."),
         (["--doses", "1", "1", "1", "1"], "--doses: expected one for each of at least four patients"),
     ],
@@ -65,3 +69,8 @@ def test_a_folder_without_results_is_named(tmp_path, capsys):
 def test_two_patients_are_too_few(results, capsys):
     assert main(["power", results(errors=("0.2",) * 2, changes=(-0.2, -0.3))]) == 1
     assert "too few" in capsys.readouterr().err
+
+
+def test_a_cell_that_is_no_number_is_named(results, capsys):
+    assert main(["power", results(errors=("0.2",) * 5 + ("0,2",))]) == 1
+    assert "sub-5 has '0,2' in gm_change_se_points, expected a number." in capsys.readouterr().err

@@ -1,5 +1,7 @@
 """The page from tables alone: what it says, that no table can break it, and that large studies stay usable."""
 
+import re
+
 import numpy as np
 import pytest
 import yaml
@@ -8,7 +10,7 @@ from PIL import Image
 from graytrace.records import Record
 from graytrace.report import page
 from graytrace.report.answer import write_answer, write_certainty, write_changes, write_untreated
-from graytrace.report.content import Study, make_cards, split_sentences, typeset
+from graytrace.report.content import Study, list_withheld, make_cards, typeset
 from graytrace.report.methods import write_methods
 from graytrace.report.page import render_page
 from graytrace.schemas import SCHEMAS
@@ -124,7 +126,7 @@ def test_a_change_of_scanner_stands_in_the_result_and_on_the_patients_card(tmp_p
     words = "scanner A, then B; software 1, then 2"
     study = make_study(2, status="flagged", flags="scanner_differs; software_differs", protocol_differences=words)
     study.quality[2]["messages"] = (
-        "The visits were not scanned alike: scanner A, then B. The visits were not scanned alike: software 1, then 2."
+        "The visits were not scanned alike: scanner A, then B. | The visits were not scanned alike: software 1, then 2."
     )
     card, other = make_cards(study, {})
     assert card.whys == [f"The visits were not scanned alike: {words}."]
@@ -182,11 +184,53 @@ def test_negative_numbers_have_minus_signs_and_names_keep_their_hyphens():
     assert typeset("2021-01-02") == "2021-01-02"
 
 
-def test_sentences_are_split_at_their_ends_only():
-    assert split_sentences("Slices are 3.00 mm thick. Noise: 9.1 %, high.") == [
-        "Slices are 3.00 mm thick.",
-        "Noise: 9.1 %, high.",
-    ]
+NOBODY = {"gm_change_percent": "n/a", "gm_change_percent_per_year": "n/a"}
+
+
+def test_a_missing_patients_reason_stands_once_and_whole():
+    reason = "There is no ses-M24. There are only: ses-BL, ses-M2.4."
+    study = make_study(2, status="missing", reason=f"no_session: {reason}", **NOBODY)
+    study.quality[1] |= {"status": "missing", "messages": reason}
+    study.quality[2] |= {"status": "missing", "messages": f"{reason} | A visit has no date. The rate is not given."}
+    assert make_cards(study, {})[0].whys == [reason, "A visit has no date. The rate is not given."]
+
+
+def test_the_reasons_of_both_visits_stand_once():
+    first, second = "ses-BL: The file is empty.", "There is no ses-M24. There are only: ses-BL."
+    study = make_study(2, status="failed", reason=f"empty: {first} {second}", **NOBODY)
+    study.quality[0]["messages"], study.quality[1]["messages"] = first, second
+    study.quality[2]["messages"] = f"{first} {second}"
+    assert make_cards(study, {})[0].whys == [f"{first} {second}"]
+
+
+def test_the_page_says_who_is_withheld_and_why(tmp_path):
+    study = make_study(5, status="failed", reason="mirrored: The follow-up is mirrored. Convert it again.", **NOBODY)
+    study.atrophy[1] |= {"status": "missing", "reason": "no_session: There is no ses-M24.", **NOBODY}
+    study.atrophy[2] |= {"status": "excluded", "reason": "motion: Excluded by A. R.", **NOBODY}
+    study.atrophy[3] |= {"status": "flagged", "flags": "interval_unknown", "gm_change_percent_per_year": "n/a"}
+    found = list_withheld(study)
+    assert [one.title for one in found] == ["sub-000", "sub-003", "sub-001", "sub-002"]
+    assert found[0].reason == "The follow-up is mirrored. Convert it again."
+    assert found[1].reason == "Measured, but without gm_change_percent_per_year, which is asked: a visit has no date."
+    section = render(study, tmp_path).split('<section id="withheld">')[1].split("</section>")[0]
+    assert "4 of 5 are in no number of the result above" in section
+    assert section.count("<tr><th") == 5, "a heading and four rows"
+    assert "sub-004" not in section
+
+
+def test_nobody_withheld_is_told(tmp_path):
+    text = render(make_study(3), tmp_path)
+    assert "Nobody: every planned patient is in the result above." in text
+
+
+@pytest.mark.parametrize("count", [1, 2, 3])
+@pytest.mark.parametrize("error", [None, "0.0000", "0.2000"])
+def test_tiny_cohorts_and_an_error_of_nothing_have_a_page(tmp_path, count, error):
+    study = make_study(count, error=error)
+    for row in study.atrophy:
+        row.update(gm_change_percent="-1.0000", gm_change_percent_per_year="-0.5000")
+    text = render(study, tmp_path).split("<script>")[0]
+    assert not re.search(r"\bnan\b", re.sub(r"data:[^\"]*", "", text), re.IGNORECASE)
 
 
 def add_pictures(folder, count):

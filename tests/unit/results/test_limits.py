@@ -77,7 +77,7 @@ def test_a_flag_takes_no_number_away_and_reaches_all_tables():
     assert atrophy[0]["gm_change_percent"] == -1.0
     assert volumes[0]["gm_volume_ml"] == 600.0
     assert quality[0]["flags"] == "thick_slices; noise_percent_high"
-    assert quality[0]["messages"] == "Slices are thick. Noise: 9.00 %, above the limit of 8.00 %."
+    assert quality[0]["messages"] == "Slices are thick. | Noise: 9.00 %, above the limit of 8.00 %."
 
 
 def test_a_failed_row_stays_failed():
@@ -89,3 +89,8 @@ def test_a_failed_row_stays_failed():
 
 def test_without_choices_nothing_is_flagged():
     assert find_flags(scans(900.0), OFF) == {}
+
+
+def test_values_that_differ_by_rounding_only_have_no_spread():
+    values = [0.3 - 0.1, 0.5 - 0.3, 0.7 - 0.5, 0.9 - 0.7, 1.1 - 0.9, 1.3 - 1.1, 0.2, 0.2000000001]
+    assert robust_z(values[-1], values) is None

@@ -236,6 +236,21 @@ def test_a_slope_keeps_its_digits_whatever_the_unit_of_the_dose(trial, unit):
     assert float(written["slope_low"]) == pytest.approx(row["slope_low"], rel=1e-4)
 
 
+def test_changes_of_a_marker_that_are_alike_but_for_rounding_are_one_rank(trial):
+    before = [0.1, 0.3, 0.5, 0.7, 0.9, 1.1]
+    rows = [
+        (f"sub-{n:02}", visit, f"{value + add:.1f}")
+        for n, value in enumerate(before)
+        for visit, add in (("BL", 0), ("M3", 0.2))
+    ]
+    phenotype(trial, "participant_id\tsession_id\tnfl\n" + "".join("\t".join(row) + "\n" for row in rows))
+    trial.statistics |= {"dose_column": None, "columns": [{"table": "csf", "column": "nfl", "from": "BL", "to": "M3"}]}
+    (predictor,) = read_predictors(trial.config)
+    assert set(predictor.values.values()) == {0.2}
+    (row,) = trial.analyze()
+    assert row["note"].startswith("Not computed: all patients have the same value")
+
+
 def _put(trial, column, **cells):
     header, *rows = (line.split("\t") for line in (trial.root / "participants.tsv").read_text().splitlines())
     for row in rows:

@@ -56,3 +56,10 @@ def test_patients_that_do_not_differ_have_no_correlation():
 def test_too_few_or_unmatched_numbers_are_refused(first, second):
     with pytest.raises(ValueError, match=r"at least 3|same length"):
         measure_agreement(first, second)
+
+
+@pytest.mark.parametrize("apart", [1e-8, 1e-7, 1e-6])
+def test_runs_that_differ_by_nearly_nothing_agree(apart):
+    volumes = np.array([700.0, 650, 720, 690, 610])
+    for other in (volumes + apart, volumes + apart * np.array([1, -1, 2, 0, -2])):
+        assert measure_agreement(volumes, other).icc_agreement.value == pytest.approx(1)

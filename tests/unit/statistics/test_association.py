@@ -138,3 +138,28 @@ def test_the_means_interval_is_students():
     low, high = stats.t.interval(0.95, 3, values.mean(), stats.sem(values))
     found = mean_interval(values)
     assert (found.low, found.high) == (pytest.approx(low), pytest.approx(high))
+
+
+def test_a_number_that_differs_by_rounding_only_is_the_same_for_all():
+    rounded = np.array([0.3 - 0.1, 0.5 - 0.3, 0.7 - 0.5, 0.9 - 0.7, 1.1 - 0.9, 1.3 - 1.1, 0.2])
+    assert np.ptp(rounded) > 0
+    other = np.random.default_rng(2).normal(size=7)
+    for x, y in ((rounded, other), (other, rounded)):
+        with pytest.raises(ValueError, match="same value"):
+            associate(x, y)
+
+
+@pytest.mark.parametrize("unit", [1e-200, 1e200])
+def test_the_unit_of_a_number_is_of_no_account(unit):
+    x, y = np.arange(7.0), np.random.default_rng(3).normal(size=7)
+    one, other = associate(x, y), associate(unit * x, y)
+    assert (other.pearson.value, other.pearson_p) == (pytest.approx(one.pearson.value), one.pearson_p)
+    assert other.slope.value * unit == pytest.approx(one.slope.value)
+
+
+def test_covariates_that_determine_the_outcome_leave_nothing_to_adjust():
+    rng = np.random.default_rng(4)
+    age = rng.normal(size=12)
+    for outcome in (3 * age + 1, np.ones(12)):
+        with pytest.raises(ValueError, match="determine the outcome"):
+            associate_adjusted(DOSES, outcome, age)

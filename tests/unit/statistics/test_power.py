@@ -63,3 +63,22 @@ def test_a_longer_trial_dilutes_the_error():
 def test_nothing_to_plan_for_is_refused(effect, sd):
     with pytest.raises(ValueError, match="not be zero"):
         patients_per_arm(effect, sd)
+
+
+@pytest.mark.parametrize(
+    ("compute", "message"),
+    [
+        (lambda: split_spread(np.array([-1.0, -2, -3]), np.full(3, 0.1), np.array([0.0, 1, 2])), "no time"),
+        (lambda: Spread(0.3, 0.4).observed(years=0), "0 years"),
+        (lambda: patients_per_arm(1e-9, 1.0), "no trial can find it"),
+        (lambda: detectable_slope(np.ones(4), 1.0), "doses are the same"),
+        (lambda: detectable_correlation(12, alpha=0.9), "cannot be computed"),
+    ],
+)
+def test_what_divides_by_nothing_is_refused_in_words(compute, message):
+    with pytest.raises(ValueError, match=message):
+        compute()
+
+
+def test_an_effect_far_beyond_the_spread_needs_two():
+    assert patients_per_arm(1.0, 1e-12) == 2

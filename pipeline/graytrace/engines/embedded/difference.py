@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from nipype.interfaces.base import BaseInterfaceInputSpec, File, isdefined
 
-from graytrace.algorithms.volumes import tissue_volume_ml
+from graytrace.algorithms.volumes import list_volume_changes, tissue_volume_ml
 from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_volume
@@ -33,9 +33,7 @@ class DifferenceChange(EngineInterface):
     distributions = ("numpy", "nibabel")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
-        visits = [self._volumes(name) for name in ("baseline", "followup")]
-        known = visits[0].keys() & visits[1].keys()
-        return {f"{name}_change_percent": _change(visits[0][name], visits[1][name], name) for name in sorted(known)}
+        return list_volume_changes(self._volumes("baseline"), self._volumes("followup"))
 
     def _volumes(self, visit: str) -> dict[str, float]:
         """Volumes in ml of one visit by the names of our columns."""
@@ -57,10 +55,3 @@ class DifferenceChange(EngineInterface):
 def _ml(volume: Volume) -> float:
     """Sum of the fractions (X, Y, Z) of a volume, ml."""
     return tissue_volume_ml(np.asarray(volume.data), volume.voxel_to_ras)
-
-
-def _change(before: float, after: float, name: str) -> float:
-    """Change in percent of the first."""
-    if before <= 0:
-        raise ValueError(f"the first visit has no {name.replace('_', ' ')}")
-    return 100 * (after / before - 1)
