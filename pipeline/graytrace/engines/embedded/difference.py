@@ -30,7 +30,6 @@ class DifferenceChange(EngineInterface):
 
     input_spec = DifferenceChangeInputSpec
     output_spec = MeasuresOutputSpec
-    distributions = ("numpy", "nibabel")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         visits = [self._volumes(name) for name in ("baseline", "followup")]
