@@ -555,7 +555,6 @@ def _results() -> Iterator[Fault]:
         ("a row taken out of atrophy.tsv", _without_row),
         ("atrophy.tsv deleted", lambda slot: (slot.results / "atrophy.tsv").unlink()),
         ("run.json deleted", lambda slot: (slot.results / "run.json").unlink()),
-        ("report.html deleted", lambda slot: (slot.results / "report.html").unlink()),
         ("a number changed in a record of change", _edit_record("measure_change", PAIR, "gm_change_percent", 5.0)),
         ("a number changed in a record of volumes", _edit_record("gray_matter_volume", f"ses-{FOLLOWUP}", "gm_volume_ml", 999.0)),
         ("a record cut off", lambda slot: slot.write(slot.record("measure_change", PAIR), slot.record("measure_change", PAIR).read_bytes()[:200])),

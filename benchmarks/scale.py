@@ -142,8 +142,8 @@ def run(work: Path, patients: int) -> list[dict[str, object]]:
     snakemake = [sys.executable, "-m", "snakemake", "--directory", str(work), "--configfile", str(work / "my.yaml")]
     snakemake += ["--cores", "2", "--quiet", "rules", "progress"]
     step = [sys.executable, "-m", "graytrace"]
-    check = [sys.executable, "-m", "graytrace", "check", str(work / "bids"), "--config", str(work / "my.yaml")]
-    rows = [measure("check", check, work), measure("dry run", [*snakemake, "--dry-run"], work)]
+    rows = [measure("check", [*step, "check", str(work / "bids"), "--config", str(work / "my.yaml")], work)]
+    rows.append(measure("dry run", [*snakemake, "--dry-run"], work))
     plan = plan_study(config)
     rows.append(measure("scan table", [*step, "scan_table", "--config", config.as_json()], work))
     codes = code_of_steps(config)

@@ -133,17 +133,6 @@ def write_record(path: Path, record: Record) -> None:
     write_text(path, f'{body}{_SEAL}{text_sha256(body)}"\n}}\n')
 
 
-def is_changed(path: Path) -> bool:
-    """Whether a record is there, but not as it was written: changed by hand, cut off, or another job's."""
-    try:
-        read_record(path)
-    except PipelineError:
-        return True
-    except OSError:
-        return False  # Snakemake makes it, or says why it cannot
-    return False
-
-
 def _check_place(path: Path, record: Record) -> None:
     """Refuse a record that lies in another one's place: where it lies says whose it is."""
     if path.parent.parent.parent.name != "records":

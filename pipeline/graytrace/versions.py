@@ -3,7 +3,30 @@
 from __future__ import annotations
 
 import re
+import sys
 from importlib import metadata
+
+# what Graytrace needs to run, as its authors write it, and as Python imports it
+IMPORTED_AS = {
+    "Jinja2": "jinja2",
+    "jsonschema": "jsonschema",
+    "matplotlib": "matplotlib",
+    "nibabel": "nibabel",
+    "nilearn": "nilearn",
+    "nipype": "nipype",
+    "numba": "numba",
+    "numpy": "numpy",
+    "onnxruntime": "onnxruntime",
+    "pandas": "pandas",
+    "PyYAML": "yaml",
+    "rich": "rich",
+    "scikit-image": "skimage",
+    "scipy": "scipy",
+    "SimpleITK": "SimpleITK",
+    "snakemake": "snakemake",
+    "statsmodels": "statsmodels",
+    "threadpoolctl": "threadpoolctl",
+}
 
 
 def package_version(distribution: str) -> str:
@@ -17,6 +40,14 @@ def package_version(distribution: str) -> str:
 def package_versions(*distributions: str) -> dict[str, str]:
     """Versions of installed distributions by name."""
     return {name: package_version(name) for name in distributions}
+
+
+def imported_versions() -> dict[str, str]:
+    """Versions of what this process has imported of the packages that Graytrace needs, by name.
+
+    A step is a process of its own, so the same step tells the same, and nobody has to keep a list.
+    """
+    return package_versions(*(name for name, module in IMPORTED_AS.items() if module in sys.modules))
 
 
 def required_distributions() -> list[str]:

@@ -20,8 +20,6 @@ class MeasuresOutputSpec(TraitedSpec):
 class EngineInterface(BaseInterface):
     """Calculates by an algorithm or a tool and writes what it returns; a subclass says how in `_calculate`."""
 
-    distributions: tuple[str, ...] = ("numpy", "scipy", "nibabel")
-
     def __init__(self, **inputs: Any) -> None:
         super().__init__(**inputs)
         self._files: dict[str, str] = {}

@@ -14,7 +14,7 @@ from graytrace.engines.outputs import check_image
 from graytrace.engines.registry import EMBEDDED, Engine, Task
 from graytrace.engines.suites import require_programs
 from graytrace.errors import ToolError
-from graytrace.versions import package_versions
+from graytrace.versions import imported_versions
 
 
 @dataclass(frozen=True)
@@ -73,7 +73,7 @@ def run_task(task: Task, engine: Engine, inputs: Mapping[str, Any], *, cwd: Path
     return TaskResult(
         {output: written[output] for output in expected},
         json.loads(written["measures"].read_text(encoding="utf-8")) if "measures" in written else {},
-        {**versions, **package_versions(*getattr(interface, "distributions", ()))},
+        {**imported_versions(), **versions},
     )
 
 

@@ -25,8 +25,6 @@ class ToolInputSpec(BaseInterfaceInputSpec):
 class ToolInterface(EngineInterface):
     """Maps a stage to a command-line tool; a subclass says how in `_calculate`."""
 
-    distributions: tuple[str, ...] = ("nipype", "nibabel")
-
     def _call(self, command: Any, folder: Path) -> dict[str, Any]:
         """Outputs of a tool's own interface, run in `folder`; see `run_command` for what can go wrong."""
         limit = self.inputs.time_limit_hours

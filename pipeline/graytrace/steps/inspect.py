@@ -13,7 +13,6 @@ from graytrace.images.reading import Scan, read_scan
 from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, perform
-from graytrace.versions import package_versions
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,7 +28,6 @@ def run(args: argparse.Namespace) -> None:
         return Outcome(
             measures={**scan.measures(), "is_repaired": scan.is_repaired, "voxel_samples": _samples(scan)},
             flags=scan.flags,
-            tool_versions=package_versions("numpy", "nibabel"),
         )
 
     sources = {"t1w": args.t1w}

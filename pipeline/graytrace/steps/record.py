@@ -17,6 +17,7 @@ from graytrace.files import file_sha256, whole_file
 from graytrace.findings import Flag, Reason
 from graytrace.records import Output, Record, read_record, remember_sources, write_record
 from graytrace.steps.job import Job
+from graytrace.versions import imported_versions
 
 Upstream = Mapping[str, Record]
 
@@ -102,7 +103,7 @@ def perform(
             provenance={
                 "code": job.code,
                 "engine": outcome.engine,
-                "tool_versions": dict(outcome.tool_versions),
+                "tool_versions": {**imported_versions(), **outcome.tool_versions},
                 "inputs": {**outcome.inputs, **digests},
             },
         ),

@@ -21,7 +21,6 @@ from graytrace.files import file_sha256, text_sha256
 from graytrace.records import (
     TABLE_DIGESTS,
     Record,
-    is_changed,
     is_source_unchanged,
     read_record,
     record_path,
@@ -80,30 +79,37 @@ def outdated_records(plan: Plan, codes: Mapping[str, str]) -> list[str]:
 
 def changed_results(plan: Plan) -> list[str]:
     """Records that were changed since they were written, and those whose images were changed, or are gone."""
-    return [str(path) for _, path in _records(plan) if is_changed(path) or _lacks_images(path, plan.output_dir)]
+    return [str(path) for _, path in _records(plan) if _is_changed(path, plan.output_dir)]
 
 
-def _lacks_images(path: Path, output_dir: Path) -> bool:
-    """Whether a file that a record tells of is gone or has other bytes.
+def _is_changed(path: Path, output_dir: Path) -> bool:
+    """Whether a record is there, but it or a file that it tells of is not as it was written."""
+    try:
+        record = read_record(path)
+        written = path.stat().st_mtime_ns
+    except PipelineError:
+        return True
+    except OSError:
+        return False  # Snakemake makes it, or says why it cannot
+    return any(_is_other_image(output_dir / output.path, output.sha256, written) for output in record.outputs.values())
+
+
+def _is_other_image(image: Path, digest: str, written: int) -> bool:
+    """Whether an image is gone or has other bytes than its record tells.
 
     A record is written last: what is older is its own. A younger file with the right bytes (a copy of the folder
     without its dates) is given the record's date.
     """
-    record = _read(path)
-    if record is None:
+    try:
+        found = image.stat()
+    except OSError:
+        return True
+    if found.st_mtime_ns <= written:
         return False
-    written = path.stat().st_mtime_ns
-    for output in record.outputs.values():
-        image = output_dir / output.path
-        try:
-            found = image.stat()
-        except OSError:
-            return True
-        if found.st_mtime_ns > written:
-            if file_sha256(image) != output.sha256:
-                return True
-            with contextlib.suppress(OSError):  # only saves the next look
-                os.utime(image, ns=(found.st_atime_ns, written))
+    if file_sha256(image) != digest:
+        return True
+    with contextlib.suppress(OSError):  # only saves the next look
+        os.utime(image, ns=(found.st_atime_ns, written))
     return False
 
 

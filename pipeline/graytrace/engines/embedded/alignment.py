@@ -50,7 +50,6 @@ class AlignVisits(EngineInterface):
 
     input_spec = VisitsInputSpec
     output_spec = MeasuresOutputSpec
-    distributions = ("numpy", "scipy", "nibabel")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         alignment = align_visits(read_visit(self.inputs, "baseline"), read_visit(self.inputs, "followup"))

@@ -32,7 +32,6 @@ class CorrectBias(EngineInterface):
 
     input_spec = CorrectBiasInputSpec
     output_spec = CorrectBiasOutputSpec
-    distributions = ("numpy", "scipy", "nibabel", "SimpleITK")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = read_volume(Path(self.inputs.in_file))

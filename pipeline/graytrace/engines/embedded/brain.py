@@ -19,7 +19,6 @@ class ExtractBrain(EngineInterface):
 
     input_spec = SkullStripInputSpec
     output_spec = SkullStripOutputSpec
-    distributions = ("numpy", "scipy", "nibabel", "onnxruntime")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = read_volume(Path(self.inputs.in_file))

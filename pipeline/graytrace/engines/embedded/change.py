@@ -64,7 +64,6 @@ class MeasureChange(EngineInterface):
 
     input_spec = MeasureChangeInputSpec
     output_spec = MeasureChangeOutputSpec
-    distributions = ("numpy", "scipy", "nibabel", "numba")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         visits = [self._read_tissue(name) for name in VISITS]

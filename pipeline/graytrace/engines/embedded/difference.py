@@ -30,7 +30,6 @@ class DifferenceChange(EngineInterface):
 
     input_spec = DifferenceChangeInputSpec
     output_spec = MeasuresOutputSpec
-    distributions = ("numpy", "nibabel")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         return list_volume_changes(self._volumes("baseline"), self._volumes("followup"))

@@ -41,7 +41,6 @@ class FindLesions(EngineInterface):
 
     input_spec = FindLesionsInputSpec
     output_spec = FindLesionsOutputSpec
-    distributions = ("numpy", "scipy", "scikit-image", "SimpleITK", "nibabel", "onnxruntime")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = read_volume(Path(self.inputs.in_file))

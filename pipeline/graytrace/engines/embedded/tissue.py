@@ -31,7 +31,6 @@ class SegmentTissue(EngineInterface):
 
     input_spec = SegmentationInputSpec
     output_spec = SegmentationOutputSpec
-    distributions = ("numpy", "scipy", "nibabel", "onnxruntime")
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         scan = read_volume(Path(self.inputs.in_file))
