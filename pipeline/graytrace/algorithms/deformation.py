@@ -69,8 +69,12 @@ def exponential(velocity: VectorField, where: Mask | None = None) -> VectorField
 class Halves:
     """A stationary velocity from baseline to follow-up and the displacements of its two halves.
 
-    All are (3, X, Y, Z) float32, voxels of the midway grid; `to_baseline` and `to_followup` lead from midway space to
-    the visits.
+    Parameters
+    ----------
+    velocity : (3, X, Y, Z) float32
+        Voxels of the midway grid.
+    to_baseline, to_followup : (3, X, Y, Z) float32
+        From midway space to the visits, voxels.
     """
 
     velocity: VectorField
@@ -79,7 +83,19 @@ class Halves:
 
     @classmethod
     def of(cls, velocity: VectorField, where: Mask | None = None) -> Halves:
-        """The halves of the flow of a velocity, exact in `where`."""
+        """The halves of the flow of a velocity.
+
+        Parameters
+        ----------
+        velocity : (3, X, Y, Z) ndarray
+            Voxels.
+        where : (X, Y, Z) bool ndarray, optional
+            Where the flow matters.
+
+        Returns
+        -------
+        Halves
+        """
         return cls(velocity, exponential(-velocity / 2, where), exponential(velocity / 2, where))
 
 

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Any
-
 import numba
 import numpy as np
-from numpy.typing import ArrayLike, NDArray
+from numpy.typing import ArrayLike
 from scipy import ndimage
+
+from graytrace.arrays import ScalarField
 
 _BLOCKS_PER_SIGMA = 4.0  # linear interpolation between blocks of a quarter of sigma: within 0.5 % of the peak
 _LARGEST_BLOCK = 8
 _MARGIN = 1  # blocks: interpolation at the border looks half a block beyond it
 
 
-def _block_means(image: NDArray[Any], blocks: tuple[int, ...]) -> NDArray[Any]:
+def _block_means(image: ScalarField, blocks: tuple[int, ...]) -> ScalarField:
     """Means of blocks of voxels, with a margin of blocks beyond the grid, where there is nothing (0)."""
     sides = [-(-n // k) + 2 * _MARGIN for n, k in zip(image.shape, blocks, strict=True)]
     padded = np.zeros([s * k for s, k in zip(sides, blocks, strict=True)], np.float32)
@@ -49,7 +49,7 @@ def _interpolate(coarse, blocks, margin, out):
                 out[i, j, k] = near * (1 - fz) + far * fz
 
 
-def smooth_widely(image: ArrayLike, sigma_voxels: ArrayLike) -> NDArray[Any]:
+def smooth_widely(image: ArrayLike, sigma_voxels: ArrayLike) -> ScalarField:
     """Gaussian smoothing whose cost falls as sigma grows; zero beyond the grid.
 
     The image is averaged over blocks, smoothed there and interpolated back; the width of blocks and interpolation is
