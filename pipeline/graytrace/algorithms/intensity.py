@@ -134,7 +134,8 @@ def _shrunk_slope(values: ScalarField, where: Mask, within: Mask, spacing_mm: fl
     total = smooth_widely(counted, sigma) + _FIELD_FLOOR
     share, level = (smooth_widely(counted * part, sigma) / total for part in (where, values))
     places = np.nonzero(within)
-    contrast, deviation = (where - share)[places], (values - level)[places]
+    contrast: Vector = (where - share)[places]
+    deviation: Vector = (values - level)[places]
     block = np.ravel_multi_index(
         tuple((np.asarray(p) * spacing_mm // _BLOCK_MM).astype(int) for p in places),
         tuple(int(n * spacing_mm // _BLOCK_MM) + 1 for n in values.shape),
