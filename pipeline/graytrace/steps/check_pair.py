@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from graytrace.algorithms import pair_identity, quality
+from graytrace.algorithms.lesions import measure_lesion_overlap_percent
 from graytrace.algorithms.midway import Visit
 from graytrace.algorithms.resampling import resample_part
 from graytrace.algorithms.slices import surround_slices
@@ -20,6 +21,7 @@ from graytrace.images.reading import read_mask, read_volume
 from graytrace.records import Record
 from graytrace.report.figures import PANEL_PIXELS, Slice, draw_change, draw_planes
 from graytrace.steps.arguments import add_step_arguments, upstream_of
+from graytrace.steps.fill_lesions import read_cells
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform
 
@@ -77,6 +79,10 @@ def _compare_scans(upstream: Upstream) -> dict[str, Any]:
         measures["edge_width_difference_mm"] = checks[1]["edge_width_mm"] - checks[0]["edge_width_mm"]
     if all("lesion_volume_ml" in image for image in images):
         measures["lesion_change_ml"] = images[1]["lesion_volume_ml"] - images[0]["lesion_volume_ml"]
+    cells = [read_cells(image) for image in images]
+    if cells[0] is not None and cells[1] is not None:
+        to_midway = [np.array(upstream["align_visits"].measures[f"{visit}_to_midway"]) for visit in VISITS]
+        measures["lesion_overlap_percent"] = measure_lesion_overlap_percent(cells[0], cells[1], *to_midway)
     changes = upstream["measure_change"].measures
     if "siena_backward_percent" in changes:  # the other engines measure both directions at once
         measures["symmetry_points"] = abs(changes["siena_forward_percent"] + changes["siena_backward_percent"]) / 2

@@ -3,18 +3,28 @@
 from __future__ import annotations
 
 import argparse
+import base64
 import shutil
+import zlib
 from collections.abc import Mapping
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+
+from graytrace.algorithms.lesions import Cells, list_lesion_cells, measure_lesion_outside_percent
 from graytrace.algorithms.volumes import tissue_volume_ml
 from graytrace.engines.registry import EMBEDDED
 from graytrace.errors import ImageError, ToolError
 from graytrace.findings import Flag
-from graytrace.images.reading import check_whole, read_mask
+from graytrace.images.grids import Volume
+from graytrace.images.reading import check_whole, read_mask, read_volume
 from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
+
+MAX_PLACED_ML = 500.0  # more is no lesion mask, and its place of no use
+_LEAST_OF_LESION = 0.5  # as `graytrace.images.reading.read_mask` has it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -42,13 +52,14 @@ def run(args: argparse.Namespace) -> None:
             mask, flag, versions = _find_lesions(scan, args.flair, folder=folder, job=job)
             flags.append(flag)
             files = {"lesion_mask": mask} if mask else {}
-        measures = {}
+        measures: dict[str, Any] = {}
         files["image"] = folder / "unfilled.nii.gz"
         if mask is None:
             shutil.copyfile(scan["in_file"], files["image"])
         else:
-            lesions = read_mask(mask)
-            measures = {"lesion_volume_ml": tissue_volume_ml(lesions.data, lesions.voxel_to_ras)}
+            lesions = read_mask(mask, like=read_volume(scan["in_file"]))
+            _check_values(mask)
+            measures = _measure(lesions, read_mask(scan["brain_mask"]))
             inputs = {**scan, "lesion_mask": mask.absolute()}
             images, _, filling = run_stage("lesion_filling", EMBEDDED, inputs, folder=folder, job=job)
             files["image"] = images["out_file"]
@@ -70,6 +81,41 @@ def run(args: argparse.Namespace) -> None:
     }
     sources = {"lesion_mask": args.lesion_mask} if args.lesion_mask else {"flair": args.flair}
     perform(job, work, upstream=upstream_of("fill_lesions", args), outputs=outputs, sources=sources)
+
+
+def _check_values(mask: Path) -> None:
+    """Refuse a mask whose values are not 0 and 1 (or more): nothing of it would count.
+
+    Raises
+    ------
+    ImageError
+        ``mask_values``.
+    """
+    largest = float(read_volume(mask).data.max())
+    if largest != 0 and largest <= _LEAST_OF_LESION:
+        message = f"{mask.name} has no value above {_LEAST_OF_LESION:g} (largest {largest:.3g}): expected 0, and 1 in "
+        raise ImageError("mask_values", f"{message}lesions. Write it again with a threshold of your own.")
+
+
+def _measure(lesions: Volume, brain: Volume) -> dict[str, Any]:
+    """What a mask says of itself: how much, where, and how much of it cannot be lesion."""
+    volume_ml = tissue_volume_ml(lesions.data, lesions.voxel_to_ras)
+    measures: dict[str, Any] = {
+        "lesion_volume_ml": volume_ml,
+        "lesion_outside_percent": measure_lesion_outside_percent(lesions.data, brain.data),
+    }
+    if volume_ml <= MAX_PLACED_ML:
+        cells = list_lesion_cells(lesions.data, lesions.voxel_to_ras).astype("<i2")
+        measures["lesion_cells"] = base64.b64encode(zlib.compress(cells.tobytes())).decode("ascii")
+    return {name: value for name, value in measures.items() if value is not None}
+
+
+def read_cells(measures: Mapping[str, Any]) -> Cells | None:
+    """Where the lesions of a scan are, from its record; None where it has no mask, or one that is none."""
+    if "lesion_cells" not in measures:
+        return None
+    content = zlib.decompress(base64.b64decode(measures["lesion_cells"]))
+    return np.frombuffer(content, dtype="<i2").reshape(-1, 3)
 
 
 def _find_lesions(
