@@ -135,9 +135,12 @@ def write_record(path: Path, record: Record) -> None:
 
 def _check_place(path: Path, record: Record) -> None:
     """Refuse a record that lies in another one's place: where it lies says whose it is."""
-    if path.parent.parent.parent.name != "records":
+    folders = path.parts[-4:]
+    if folders[0] != "records":
         return
-    if path != record_path(path.parents[3], record.participant_id, record.visits, record.step):
+    # a study has thousands: parts of a name are cheaper than paths
+    folder = "ses-" + "_ses-".join(record.visits.values())
+    if folders[1:] != (record.participant_id, folder, f"{record.step}.json"):
         whose = f"{record.step} of {record.participant_id} ({', '.join(record.visits.values())})"
         raise PipelineError(f"{path} is the record of {whose}. Delete it and run again.")
 

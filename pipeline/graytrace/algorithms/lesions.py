@@ -140,7 +140,18 @@ def measure_lesion_overlap_percent(
 
 
 def measure_lesion_outside_percent(lesion_mask: Mask, brain_mask: Mask) -> float | None:
-    """How much of a lesion mask lies outside the brain, percent; lower is better. None: nothing is in the mask."""
+    """How much of a lesion mask lies outside the brain.
+
+    Parameters
+    ----------
+    lesion_mask, brain_mask : (X, Y, Z) bool
+        On one grid.
+
+    Returns
+    -------
+    float or None
+        Percent, lower is better; None where nothing is in the mask.
+    """
     lesion = np.asarray(lesion_mask, bool)
     count = np.count_nonzero(lesion)
     return 100 * float(np.count_nonzero(lesion & ~np.asarray(brain_mask, bool))) / count if count else None

@@ -109,7 +109,8 @@ def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workfl
                 file=sys.stderr,
             )
         again += replaced
-        changed = [path for path in [*changed_results(plan), *changed_tables(plan)] if path not in again]
+        found = [*changed_results(plan), *changed_tables(plan)] if looks else []
+        changed = [path for path in found if path not in again]
         if changed:
             names = questions.name_some([str(Path(path).relative_to(config.output_dir)) for path in changed])
             print(  # noqa: T201 - as above
