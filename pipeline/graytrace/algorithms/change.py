@@ -24,6 +24,7 @@ from scipy import ndimage
 from graytrace.algorithms.border_shift import fit_border_shifts
 from graytrace.algorithms.deformation import Halves, jacobian_determinant, sample_spline, spline_coefficients
 from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.intensity import (
     Contrast,
     MatchedVisits,
@@ -209,7 +210,6 @@ def _even_sharpness(
 ) -> tuple[_Scene, Halves, Vector]:
     """Scene and flow with both visits equally sharp, and the variance (3,), mm^2, that follow-up had more of."""
     variance = np.zeros(3)
-    grid_to_midway = scene.spacing
     to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
     even = scene
     for _ in range(_SHARPNESS_ROUNDS):
@@ -218,7 +218,7 @@ def _even_sharpness(
         images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
         even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
         halves = _register(even, halves, 1)
-    return even, halves, variance * grid_to_midway**2
+    return even, halves, variance * scene.spacing**2
 
 
 def _even_shading(scene: _Scene, inside: Mask, halves: Halves) -> _Scene:
@@ -281,9 +281,8 @@ def _flow(scene: _Scene, halves: Halves, inside: Mask) -> tuple[_Flow, float]:
     return _Flow(jacobians[0], jacobians[1], residual, lever), float(residual[inside].std())
 
 
-def _gray_undone(scene: _Scene, flow: _Flow, halves: Halves, inside: Mask) -> float:
+def _gray_undone(scene: _Scene, flow: _Flow, gm: Fractions, wm: Fractions, inside: Mask) -> float:
     """What the residual changes of gray matter, voxels: by its two surfaces, where the tissues' signals are known."""
-    gm, wm = (scene.common(name, halves) for name in ("gm", "wm"))
     if scene.contrast is None:
         return flow.undone(gm)
     fluid = np.where(inside, np.clip(1 - gm - wm, 0, 1), 0)
@@ -361,11 +360,11 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     flow, residual_sd = _flow(scene, halves, inside)
     gm, wm, deep = (scene.common(name, halves) for name in _TISSUES)
     gray = resample(baseline.gm, to_voxel[0], shape)
-    gm_undone, wm_undone, deep_undone = _gray_undone(scene, flow, halves, inside), flow.undone(wm), flow.undone(deep)
+    gm_undone, wm_undone, deep_undone = _gray_undone(scene, flow, gm, wm, inside), flow.undone(wm), flow.undone(deep)
     gm_change = flow.change_percent(gm, gm_undone)
     unsharp = replace(scene, coefficients=as_taken)
-    unsharp_undone = _gray_undone(unsharp, _flow(unsharp, halves, inside)[0], halves, inside)
-    longest_mm = max(float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max()) for visit in visits)
+    unsharp_undone = _gray_undone(unsharp, _flow(unsharp, halves, inside)[0], gm, wm, inside)
+    longest_mm = max(float(voxel_sizes_mm(visit.voxel_to_ras).max()) for visit in visits)
     sharpness_effect = gm_change - flow.change_percent(gm, unsharp_undone)
     error = budget_error(
         gm_change,

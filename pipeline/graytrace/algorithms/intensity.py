@@ -27,7 +27,6 @@ _ROUNDS = 3  # by hand: of reweighting
 _FINE_FIELD_MM = 8.0  # splines of 22 to 50 mm through white matter alone did no better (validation)
 _FINE_FIELD_FLOOR = 1e-3  # where there is no pure tissue near, there is no correction
 _LARGEST_RATIO = 0.3  # by hand, logarithm: more is no shading
-_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
 _FEW_VOXELS = 500  # by hand: for a median
 _CONTRAST_FIELD_MM = 10.0  # by hand: gray and white matter so close to each other share coil and texture
 _BLOCK_MM = 25.0  # by hand: texture of tissue varies on a finer scale, so blocks are about independent

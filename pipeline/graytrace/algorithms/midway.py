@@ -13,7 +13,7 @@ import numpy as np
 from scipy import linalg, ndimage
 
 from graytrace.algorithms.distance import distance_to
-from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.skull import AXIS_SCALES, BONE_MM, SkullFit, fit_skull, shows_skull
@@ -248,8 +248,7 @@ class _Pair:
     ) -> _Level:
         """Both visits smoothed for a midway grid of `spacing_mm` around the head; `plain`: not locally normalized."""
         side = int(2 * radius_mm / spacing_mm) + 1
-        grid_to_ras = np.diag([spacing_mm] * 3 + [1.0])
-        grid_to_ras[:3, 3] = self.centre - spacing_mm * (side - 1) / 2
+        grid_to_ras = cubic_affine(spacing_mm, self.centre - spacing_mm * (side - 1) / 2)
         images = []
         for image, voxel_mm in zip(self.plain if plain else self.images, self.voxel_mm, strict=True):
             sigma_mm = np.sqrt(np.maximum((_GRID_BLUR * spacing_mm) ** 2 - (_VOXEL_BLUR * voxel_mm) ** 2, 0))

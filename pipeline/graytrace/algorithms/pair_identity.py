@@ -14,6 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy import ndimage
 
+from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.midway import Visit, align_visits
 from graytrace.algorithms.quality import MidwayView
 from graytrace.arrays import Image, Mask, ScalarField, Vector
@@ -137,9 +138,8 @@ def _middle(visit: Visit) -> Vector:
 def _coarse_cube(visit: Visit) -> Image:
     """The head around its middle, along right, front and top, on a coarse grid."""
     side = int(_CUBE_MM / _COARSE_MM)
-    grid = np.diag([_COARSE_MM] * 3 + [1.0])
-    grid[:3, 3] = _middle(visit) - _COARSE_MM * (side - 1) / 2
-    voxel_mm = np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0)
+    grid = cubic_affine(_COARSE_MM, _middle(visit) - _COARSE_MM * (side - 1) / 2)
+    voxel_mm = voxel_sizes_mm(visit.voxel_to_ras)
     smooth = ndimage.gaussian_filter(np.asarray(visit.image, np.float32), _COARSE_BLUR * _COARSE_MM / voxel_mm)
     matrix = np.linalg.inv(visit.voxel_to_ras) @ grid
     return np.asarray(ndimage.affine_transform(smooth, matrix[:3, :3], matrix[:3, 3], (side,) * 3, order=1))
@@ -171,7 +171,7 @@ def _turn_visit(visit: Visit, matrix: Permutation) -> Visit:
 
 def _halve(visit: Visit) -> Visit:
     """Means of 2 x 2 x 2 voxels where these are finer than 1.5 mm: enough for the question, an eighth of the time."""
-    if np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).max() > _HALVED_BELOW_MM:
+    if voxel_sizes_mm(visit.voxel_to_ras).max() > _HALVED_BELOW_MM:
         return visit
     half = [side // 2 for side in visit.image.shape]
 

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from scipy import ndimage
 from skimage import measure
 
+from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.resampling import resample
 from graytrace.arrays import Affine, Image, Mask, Points, Probabilities, Vector
 
@@ -73,7 +74,7 @@ def normalize_intensities(image: Image) -> Image:
 
 def _foreground_points(image: Image, voxel_to_ras: Affine) -> Points:
     """RAS coordinates (N, 3) of what is brighter than air."""
-    voxel_mm = np.linalg.norm(voxel_to_ras[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     smooth = ndimage.gaussian_filter(image.astype(np.float32), _SMOOTH_MM / voxel_mm)
     foreground = np.argwhere(smooth > _AIR_FRACTION * np.percentile(smooth, _BRIGHT_PERCENTILE))
     return np.asarray(foreground @ voxel_to_ras[:3, :3].T + voxel_to_ras[:3, 3])
@@ -81,8 +82,7 @@ def _foreground_points(image: Image, voxel_to_ras: Affine) -> Points:
 
 def _grid_at(low: Vector, high: Vector, sides: NDArray[np.integer[Any]]) -> tuple[Affine, Shape]:
     """The 2 mm RAS grid of `sides` voxels around the middle of a box in RAS mm."""
-    grid_to_ras = np.diag([VOXEL_MM, VOXEL_MM, VOXEL_MM, 1.0])
-    grid_to_ras[:3, 3] = (low + high) / 2 - VOXEL_MM * (sides - 1) / 2
+    grid_to_ras = cubic_affine(VOXEL_MM, (low + high) / 2 - VOXEL_MM * (sides - 1) / 2)
     return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
 
 
@@ -199,7 +199,7 @@ def label_structures(
     """
     image = np.asarray(image, dtype=np.float32)
     voxel_to_ras = np.asarray(voxel_to_ras, dtype=float)
-    voxel_mm = np.linalg.norm(voxel_to_ras[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     # the grid's voxel averages over 2 mm; what the scan's own voxel has averaged already is not smoothed again
     sigma_mm = np.sqrt(np.maximum(VOXEL_MM**2 - voxel_mm**2, 0)) / _FWHM_OF_SD
     smooth = ndimage.gaussian_filter(image, sigma_mm / voxel_mm)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 import numpy as np
 from scipy import ndimage, special
 
+from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.mean_field import ClassTable, Settled, neighbours_of, settle_fractions
 from graytrace.algorithms.smoothing import smooth_widely
 from graytrace.algorithms.structures import STRUCTURES
@@ -296,7 +297,7 @@ def segment_tissue(
     ValueError
         The intracranial mask is too small to hold a brain.
     """
-    voxel_mm = np.linalg.norm(np.asarray(voxel_to_ras)[:3, :3], axis=0)
+    voxel_mm = voxel_sizes_mm(voxel_to_ras)
     mask = np.asarray(intracranial_mask, bool) | np.asarray(brain_mask, bool)
     if np.count_nonzero(mask) < 5 * _MIN_VOXELS:  # enough for each of the five pure classes
         raise ValueError(f"the intracranial mask has {np.count_nonzero(mask)} voxels, too few for a brain")

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.arrays import Affine, Fractions, Image, Mask
 
@@ -62,12 +63,11 @@ def midway_grid(
         voxel_to_midway = to_midway @ visit.voxel_to_ras
         places = np.argwhere(visit.intracranial_mask)
         corners.append(places @ voxel_to_midway[:3, :3].T + voxel_to_midway[:3, 3])
-        finest = min(finest, float(np.linalg.norm(visit.voxel_to_ras[:3, :3], axis=0).min()))
+        finest = min(finest, float(voxel_sizes_mm(visit.voxel_to_ras).min()))
     spacing = max(finest, _FINEST_MM)
     points = np.concatenate(corners)
     low, high = points.min(0) - _MARGIN_MM, points.max(0) + _MARGIN_MM
     # a grid centred between the masks: swapping the visits gives the same grid
     sides = np.ceil((high - low) / spacing).astype(int) + 1
-    grid_to_ras = np.diag([spacing, spacing, spacing, 1.0])
-    grid_to_ras[:3, 3] = (low + high) / 2 - spacing * (sides - 1) / 2
+    grid_to_ras = cubic_affine(spacing, (low + high) / 2 - spacing * (sides - 1) / 2)
     return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
