@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.algorithms.same_scan import Samples, find_same_voxels
+from graytrace.algorithms.same_scan import SAMPLE_COUNT, Samples, find_same_voxels
 from graytrace.errors import PipelineError
 from graytrace.findings import Reason
 from graytrace.records import read_record, record_path
@@ -101,9 +101,10 @@ def _read_samples(plan: Plan, scan: PlannedScan) -> Samples | None:
     try:
         record = read_record(record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, "inspect"))
         text = record.measures["voxel_samples"]
-    except (OSError, PipelineError, KeyError):
+        samples = np.frombuffer(base64.b64decode(text), dtype="<u2")
+    except (OSError, PipelineError, KeyError, TypeError, ValueError):
         return None
-    return np.frombuffer(base64.b64decode(text), dtype="<u2").astype(np.float32)
+    return samples if samples.size == SAMPLE_COUNT else None  # another number of them would stop everybody's comparison
 
 
 def choose_shown(measures: Mapping[str, Any]) -> dict[str, Any]:
