@@ -10,12 +10,15 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import Any
 
 import nibabel as nib
 import numpy as np
 from fault_study import BASELINE, EXCLUDED, FOLLOWUP, LESIONED, PACKAGE, TARGET, Fault, Slot, environment
 from scipy import ndimage
+
+from graytrace.records import read_record, write_record
 
 Do = Callable[[Slot], None]
 Alter = Callable[[np.ndarray], np.ndarray]
@@ -409,6 +412,8 @@ def _sampling() -> Iterator[Fault]:
         ("field of view cut: one side", _voxels(_crop_side)),
         ("wrapped around: the nose behind the head", _voxels(lambda data: np.roll(data, data.shape[1] // 3, 1))),
         ("one slice black", _voxels(_slices_black(slice(45, 46)))),
+        ("one slice darker by a fifth", _voxels(_slices_times(slice(45, 46), 0.8))),
+        ("five slices black", _voxels(_slices_black(slice(45, 50)))),
         ("every tenth slice black", _voxels(_slices_black(slice(2, None, 10)))),
         ("five slices left out", _voxels(lambda data: np.delete(data, range(44, 49), 2))),
         ("slices in reverse pairs", _voxels(_pairs)),
@@ -450,6 +455,15 @@ def _crop_side(data: np.ndarray) -> np.ndarray:
 
 def _slices_black(which: slice) -> Alter:
     return _fill(0, (slice(None), slice(None), which))
+
+
+def _slices_times(which: slice, factor: float) -> Alter:
+    def alter(data: np.ndarray) -> np.ndarray:
+        data = data.copy()
+        data[:, :, which] *= factor
+        return data
+
+    return alter
 
 
 def _pairs(data: np.ndarray) -> np.ndarray:
@@ -543,6 +557,18 @@ def _edit_record(step: str, visits: str, measure: str, value: Any) -> Do:
     return do
 
 
+def _edit_sealed(step: str, visits: str, measure: str, value: float) -> Do:
+    """A measure changed by somebody who sealed the record again: the step itself could have come to it."""
+
+    def do(slot: Slot) -> None:
+        path = slot.record(step, visits)
+        record = read_record(path)
+        path.unlink()
+        write_record(path, replace(record, measures={**record.measures, measure: value}))
+
+    return do
+
+
 def _image_of(slot: Slot, suffix: str, participant: str = TARGET) -> Any:
     return slot.results / participant / f"ses-{FOLLOWUP}" / "anat" / f"{participant}_ses-{FOLLOWUP}_{suffix}.nii.gz"
 
@@ -557,6 +583,9 @@ def _results() -> Iterator[Fault]:
         ("run.json deleted", lambda slot: (slot.results / "run.json").unlink()),
         ("a number changed in a record of change", _edit_record("measure_change", PAIR, "gm_change_percent", 5.0)),
         ("a number changed in a record of volumes", _edit_record("gray_matter_volume", f"ses-{FOLLOWUP}", "gm_volume_ml", 999.0)),
+        ("a negative width in a record, sealed again", _edit_sealed("check_scan", f"ses-{FOLLOWUP}", "edge_width_mm", -1.5)),
+        ("a negative volume in a record, sealed again", _edit_sealed("gray_matter_volume", f"ses-{FOLLOWUP}", "wm_volume_ml", -3.0)),
+        ("a loss of more than all in a record, sealed again", _edit_sealed("measure_change", PAIR, "gm_change_percent", -130.0)),
         ("a record cut off", lambda slot: slot.write(slot.record("measure_change", PAIR), slot.record("measure_change", PAIR).read_bytes()[:200])),
         ("a record deleted", lambda slot: slot.record("segment_tissue").unlink()),
         ("another patient's record", _other_record),

@@ -109,6 +109,13 @@ def _read_samples(plan: Plan, scan: PlannedScan) -> Samples | None:
 
 def choose_shown(measures: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers of quality that a withheld row still shows: nothing that tells of volumes or of their change."""
-    hidden = {"volume_gap_points", "lesion_change_ml", "lesion_volume_ml", "gm_of_icv_percent"}
+    hidden = {
+        "change_percent",
+        "volume_gap_points",
+        "icv_difference_percent",
+        "lesion_change_ml",
+        "lesion_volume_ml",
+        "gm_of_icv_percent",
+    }
     fields: Sequence[str] = list(load_schema("quality")["properties"])
     return {name: measures[name] for name in fields if name in measures and name not in hidden}
