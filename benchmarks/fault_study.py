@@ -14,6 +14,7 @@ from typing import Any
 import nibabel as nib
 import numpy as np
 import yaml
+from run import commit
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "pipeline"
@@ -197,9 +198,12 @@ def check_study(slot: Slot, *, deep: bool = False) -> Said:
 
 
 def make_clean(work: Path, cores: int, *, voxel_mm: float) -> None:
-    """Make the clean study in its slot, run it, and keep it beside; a finished one stays."""
+    """Make the clean study in its slot, run it, and keep it beside; a finished one is brought to this commit."""
     kept = work / "clean"
-    if (kept / "done").exists():
+    done = kept / "done"
+    if done.exists():
+        if done.read_text() != commit():
+            _keep(restore(work, 0), kept, cores)
         return
     slot = Slot(work / "slot-0")
     for folder in (slot.root, kept):
@@ -210,11 +214,17 @@ def make_clean(work: Path, cores: int, *, voxel_mm: float) -> None:
         raise SystemExit(made.text)
     slot.write(slot.root / "exclusions.tsv", EXCLUSIONS)
     slot.write(slot.config, yaml.safe_dump(dict(CONFIG)))
+    _keep(slot, kept, cores)
+
+
+def _keep(slot: Slot, kept: Path, cores: int) -> None:
+    """Run a study without a fault and keep it as the clean one."""
     said = run_study(slot, cores)
     if said.code:
         raise SystemExit(said.text)
+    shutil.rmtree(kept, ignore_errors=True)
     _copy(slot.root, kept)
-    (kept / "done").touch()
+    (kept / "done").write_text(commit())
 
 
 def restore(work: Path, number: int) -> Slot:

@@ -11,8 +11,9 @@ and compares with the study without the fault:
 - SILENT: another number, or a choice dropped, and not a word about it;
 - TRACEBACK: Python's own words reached the user.
 
-Renews docs/faults.md when every fault has an outcome; `--only` tries those whose names a regular expression finds,
-`--resume` leaves out those that have an outcome. The exit code is 1 when one is silent.
+Renews docs/faults.md with all outcomes that there are, each with the commit of the code that was run, and tells how
+many faults have none yet; `--only` tries those whose names a regular expression finds, `--resume` leaves out those that
+have an outcome. The exit code is 1 when one is silent. Run it in a clone, so that nobody changes the code under it.
 """
 
 from __future__ import annotations
@@ -257,26 +258,30 @@ def key_of(fault: Fault) -> str:
 
 
 def write_table(faults: Sequence[Fault], outcomes: Mapping[str, Outcome], voxel_mm: float) -> str:
-    """The part of docs/faults.md between its marks."""
-    counts = Counter(outcomes[key_of(fault)]["verdict"] for fault in faults)
+    """The part of docs/faults.md between its marks; what was not tried is told."""
+    tried = [fault for fault in faults if key_of(fault) in outcomes]
+    counts = Counter(outcomes[key_of(fault)]["verdict"] for fault in tried)
     words = ", ".join(f"{counts[verdict]} {text}" for verdict, text in WORDS.items() if counts[verdict])
-    commits = ", ".join(f"`{name}`" for name in dict.fromkeys(outcomes[key_of(fault)]["commit"] for fault in faults))
+    rest = len(faults) - len(tried)
     parts = [
-        f"Commit {commits}, `python benchmarks/faults.py`, phantoms of {voxel_mm:g} mm: {len(faults)} faults; {words}."
+        f"`python benchmarks/faults.py`, phantoms of {voxel_mm:g} mm: {len(faults)} faults; {words}"
+        + (f"; {rest} not tried yet." if rest else ".")
     ]
     called = {"check": "graytrace check", "deep": "graytrace check --deep", "run": "the whole workflow"}
     for group, how in dict.fromkeys((fault.group, fault.how) for fault in faults):
+        own = [fault for fault in faults if (fault.group, fault.how) == (group, how)]
+        found = [outcomes[key_of(fault)]["commit"] for fault in own if key_of(fault) in outcomes]
+        commits = ", ".join(f"`{name}`" for name in dict.fromkeys(found)) or "none"
         parts += [
             f"\n### {group[0].upper()}{group[1:]} ({called[how]})\n",
+            f"Commit of the code that was run: {commits}.\n",
             "| what was wrong | what was said | |",
             "| --- | --- | --- |",
         ]
-        for fault in faults:
-            if (fault.group, fault.how) == (group, how):
-                outcome = outcomes[key_of(fault)]
-                parts.append(
-                    f"| {_cell(fault.what)} | {_cell(_short(outcome['said']))} | {WORDS[outcome['verdict']]} |"
-                )
+        for fault in own:
+            outcome = outcomes.get(key_of(fault), {"verdict": "untried", "said": ""})
+            said, verdict = _cell(_short(outcome["said"])), WORDS.get(outcome["verdict"], "not tried")
+            parts.append(f"| {_cell(fault.what)} | {said} | {verdict} |")
     return "\n".join(parts)
 
 
@@ -306,8 +311,7 @@ def main() -> int:
     work = args.work.resolve()
     make_clean(work, args.cores, voxel_mm=args.voxel_mm)
     outcomes = try_faults(work, chosen, cores=args.cores, resume=args.resume)
-    if all(key_of(fault) in outcomes for fault in faults):
-        renew_document(DOCUMENT, MARK, write_table(faults, outcomes, args.voxel_mm))
+    renew_document(DOCUMENT, MARK, write_table(faults, outcomes, args.voxel_mm))
     wrong = [key_of(fault) for fault in chosen if outcomes[key_of(fault)]["verdict"] in {"silent", "traceback"}]
     for name in wrong:
         print(f"{outcomes[name]['verdict'].upper()}: {name}: {outcomes[name]['said']}", file=sys.stderr)

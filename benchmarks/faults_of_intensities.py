@@ -118,6 +118,8 @@ def _sampling() -> Iterator[Fault]:
         ("field of view cut: one side", change_voxels(_crop_side)),
         ("wrapped around: the nose behind the head", change_voxels(lambda data: np.roll(data, data.shape[1] // 3, 1))),
         ("one slice black", change_voxels(_slices_black(slice(45, 46)))),
+        ("one slice darker by a fifth", change_voxels(_slices_times(slice(45, 46), 0.8))),
+        ("five slices black", change_voxels(_slices_black(slice(45, 50)))),
         ("every tenth slice black", change_voxels(_slices_black(slice(2, None, 10)))),
         ("five slices left out", change_voxels(lambda data: np.delete(data, range(44, 49), 2))),
         ("slices in reverse pairs", change_voxels(_pairs)),
@@ -162,6 +164,15 @@ def _crop_side(data: np.ndarray) -> np.ndarray:
 
 def _slices_black(which: slice) -> Alter:
     return fill_part(0, (slice(None), slice(None), which))
+
+
+def _slices_times(which: slice, factor: float) -> Alter:
+    def alter(data: np.ndarray) -> np.ndarray:
+        data = data.copy()
+        data[:, :, which] *= factor
+        return data
+
+    return alter
 
 
 def _pairs(data: np.ndarray) -> np.ndarray:

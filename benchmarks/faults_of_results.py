@@ -10,11 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from alterations import Alter, Do, at_both, change_some, fill_part, random_numbers, shift_by
 from fault_study import BASELINE, EXCLUDED, FOLLOWUP, LESIONED, PACKAGE, TARGET, Fault, Slot, environment
+
+from graytrace.records import read_record, write_record
 
 PAIR = f"ses-{BASELINE}_ses-{FOLLOWUP}"
 
@@ -80,6 +83,18 @@ def _edit_record(step: str, visits: str, measure: str, value: Any) -> Do:
     return do
 
 
+def _edit_sealed(step: str, visits: str, measure: str, value: float) -> Do:
+    """A measure changed by somebody who sealed the record again: the step itself could have come to it."""
+
+    def do(slot: Slot) -> None:
+        path = slot.record(step, visits)
+        record = read_record(path)
+        path.unlink()
+        write_record(path, replace(record, measures={**record.measures, measure: value}))
+
+    return do
+
+
 def _image_of(slot: Slot, suffix: str, participant: str = TARGET) -> Any:
     return slot.results / participant / f"ses-{FOLLOWUP}" / "anat" / f"{participant}_ses-{FOLLOWUP}_{suffix}.nii.gz"
 
@@ -94,6 +109,9 @@ def _results() -> Iterator[Fault]:
         ("run.json deleted", lambda slot: (slot.results / "run.json").unlink()),
         ("a number changed in a record of change", _edit_record("measure_change", PAIR, "gm_change_percent", 5.0)),
         ("a number changed in a record of volumes", _edit_record("gray_matter_volume", f"ses-{FOLLOWUP}", "gm_volume_ml", 999.0)),
+        ("a negative width in a record, sealed again", _edit_sealed("check_scan", f"ses-{FOLLOWUP}", "edge_width_mm", -1.5)),
+        ("a negative volume in a record, sealed again", _edit_sealed("gray_matter_volume", f"ses-{FOLLOWUP}", "wm_volume_ml", -3.0)),
+        ("a loss of more than all in a record, sealed again", _edit_sealed("measure_change", PAIR, "gm_change_percent", -130.0)),
         ("a record cut off", lambda slot: slot.write(slot.record("measure_change", PAIR), slot.record("measure_change", PAIR).read_bytes()[:200])),
         ("a record deleted", lambda slot: slot.record("segment_tissue").unlink()),
         ("another patient's record", _other_record),

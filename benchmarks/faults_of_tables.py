@@ -335,6 +335,9 @@ def _layout() -> Iterator[Fault]:
         ("sidecars: 1.5 T, then 3 T", _both_sidecars('{"MagneticFieldStrength": 1.5}', '{"MagneticFieldStrength": 3}')),
         ("sidecars: another echo time", _both_sidecars('{"EchoTime": 0.003}', '{"EchoTime": 0.09}')),
         ("sidecars: milliseconds at one visit", _both_sidecars('{"EchoTime": 0.003}', '{"EchoTime": 3}')),
+        ("sidecars: an echo time that no number can be", _both_sidecars('{"EchoTime": 0.003}', '{"EchoTime": 1e999}')),
+        ("sidecars: a negative field strength", _both_sidecars('{"MagneticFieldStrength": 3}', '{"MagneticFieldStrength": -3}')),
+        ("a file without a byte", lambda slot: slot.write(slot.t1w(), b"")),
         ("sidecars: numbers as text", _both_sidecars('{"EchoTime": "0.003"}', '{"EchoTime": "0.09"}')),
         ("sidecars: a date before the baseline's table", _both_sidecars("{}", '{"AcquisitionDateTime": "1999-01-01T10:00:00"}')),
     ]  # fmt: skip

@@ -14,6 +14,7 @@ Samples: TypeAlias = NDArray[np.integer[Any]]
 """(1728,) or, of several scans, (N, 1728) int: voxels in thousandths of their mean."""
 
 _SAMPLES = 12  # along each axis: 1728 voxels, enough that noise tells two scans apart, few enough for every record
+SAMPLE_COUNT = _SAMPLES**3
 _SAMPLED_PART = (0.2, 0.8)  # of each axis, where the head is
 _NEAR = 0.01  # mean square up to which a pair is looked at closely: its root is twelve times `SAME_VOXELS`
 # of the mean sample: an export to 256 levels rounds by half of it, noise of a scanner is twice as much

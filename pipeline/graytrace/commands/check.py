@@ -80,7 +80,7 @@ def list_findings(plan: Plan) -> list[Finding]:
     findings: list[Finding] = []
     for scan in plan.scans:
         reason = () if scan.reason is None else (scan.reason,)
-        findings += [(scan.participant_id, scan.visit, *said) for said in (*reason, *scan.flags)]
+        findings += [(scan.participant_id, scan.visit, *said) for said in (*reason, *scan.flags, *_find_empty(scan))]
     for pair in plan.pairs:
         visits = f"{pair.baseline.visit}_{pair.followup.visit}"
         is_own = all(scan.is_measured for scan in (pair.baseline, pair.followup))
@@ -89,12 +89,21 @@ def list_findings(plan: Plan) -> list[Finding]:
     return sorted(findings)
 
 
+def _find_empty(scan: PlannedScan) -> Iterator[tuple[str, str]]:
+    """A scan's files without a byte, as a disk that was full leaves them: seen without reading any."""
+    for path in (scan.t1w, scan.lesion_mask, scan.flair):
+        if scan.is_measured and path is not None and path.is_file() and not path.stat().st_size:
+            yield "unreadable", f"{path.name} is an empty file. Copy it again."
+
+
 def read_images(plan: Plan) -> Iterator[Finding]:
     """What is in the files: damage, headers, and scans with the same voxels."""
     scans: list[PlannedScan] = []
     samples = []
     for scan in plan.scans:
         if not scan.is_measured or scan.t1w is None:
+            continue
+        if any(_find_empty(scan)):  # told already
             continue
         try:
             for path in (scan.lesion_mask, scan.flair):

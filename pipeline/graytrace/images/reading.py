@@ -202,7 +202,7 @@ def _check_there(path: Path) -> None:
     if not path.is_file():
         raise ImageError("unreadable", f"{path} is not there.")
     if path.stat().st_size == 0:
-        raise ImageError("unreadable", f"{path.name} is an empty file.")
+        raise ImageError("unreadable", f"{path.name} is an empty file. Copy it again.")
     try:
         with path.open("rb") as file:
             start = file.read(_NIFTI1_BYTES)

@@ -14,6 +14,7 @@ from graytrace.findings import STATUSES, Flag, Reason, join_messages
 from graytrace.records import Record, read_record, record_path
 from graytrace.results.identity import choose_shown, find_reason, find_same_scans
 from graytrace.results.limits import add_flags
+from graytrace.results.possible import find_impossible, is_result
 from graytrace.schemas import load_schema
 from graytrace.study.plan import Plan
 from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
@@ -120,7 +121,8 @@ def measure_scan(output_dir: Path, scan: PlannedScan) -> Measured:
         return Measured(scan.status, scan.reason, scan.flags, {})
     visits = {"visit": scan.visit}
     measured = _measured(output_dir, scan.participant_id, visits, scan.steps, scan.flags)
-    return _checked(measured, [record_path(output_dir, scan.participant_id, visits, step) for step in _SCAN_CHECKS])
+    paths = [record_path(output_dir, scan.participant_id, visits, step) for step in _SCAN_CHECKS]
+    return _without_impossible(_checked(measured, paths))
 
 
 def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured]) -> Measured:
@@ -132,10 +134,32 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
     failed = next((scan for scan in scans if scan.status == "failed"), None)
     # a change from before its scan broke counts no more
     if failed is not None and (change.status != "failed" or failed.reason != change.reason):
-        return Measured("failed", failed.reason, change.flags, {}, shown=choose_shown(change.measures or change.shown))
+        shown = choose_shown(change.measures or change.shown)
+        return _without_impossible(Measured("failed", failed.reason, change.flags, {}, shown=shown))
     if change.status == "ok" and any(scan.flags for scan in scans):
         change = replace(change, status="flagged")
-    return _checked(change, [record_path(output_dir, pair.participant_id, visits, step) for step in _PAIR_CHECKS])
+    paths = [record_path(output_dir, pair.participant_id, visits, step) for step in _PAIR_CHECKS]
+    return _without_impossible(_checked(change, paths))
+
+
+def _without_impossible(measured: Measured) -> Measured:
+    """Without the numbers that cannot be: one of quality is left out with a flag, one of the result fails the row.
+
+    A table with one of them would be refused with everybody's rows.
+    """
+    numbers = {**measured.shown, **measured.measures}
+    impossible = find_impossible(numbers)
+    if not impossible:
+        return measured
+    message = f"A value is impossible and is left out: {'; '.join(impossible.values())}. Look at the pictures and logs."
+    possible = {name: value for name, value in numbers.items() if name not in impossible}
+    if measured.status not in {"ok", "flagged"}:
+        return replace(measured, shown=choose_shown(possible))
+    if is_result(impossible):
+        reason = Reason("value_impossible", message.replace(" and is left out", "", 1))
+        return replace(measured, status="failed", reason=reason, measures={}, shown=choose_shown(possible))
+    flags = (*measured.flags, Flag("value_impossible", message))
+    return replace(measured, status="flagged", flags=flags, measures=possible)
 
 
 def _withhold(measured: Measured, reason: Reason | None) -> Measured:
@@ -157,11 +181,16 @@ def _checked(measured: Measured, paths: Sequence[Path]) -> Measured:
         return measured
     numbers: Row = {}
     for path in paths:
+        why = "the job did not finish. Run again."
         try:
-            numbers |= _own_measures(read_record(path))
+            record = read_record(path)
         except (FileNotFoundError, PipelineError):
-            flag = Flag("not_checked", "Its quality was not checked: the job did not finish. Run again.")
+            record = None
+        if record is None or record.status == "failed":
+            why = record.reason.message if record is not None and record.reason else why
+            flag = Flag("not_checked", f"Its quality was not checked: {why}")
             return replace(measured, status="flagged", flags=(*measured.flags, flag))
+        numbers |= _own_measures(record)
     return replace(measured, measures={**measured.measures, **numbers})
 
 

@@ -154,24 +154,28 @@ def cost_rows(runs: Sequence[Run]) -> list[Row]:
                 continue
             found[path.stem] += _benchmark(path)
         every = [job for jobs in found.values() for job in jobs]
-        rows += [_cost(run.name, rule, jobs) for rule, jobs in sorted(found.items())]
+        rows += [_cost(run.name, rule, jobs) for rule, jobs in sorted(found.items()) if jobs]
         if every:
             rows.append(_cost(run.name, "all", every))
     return rows
 
 
 def _benchmark(path: Path) -> list[tuple[float, float | None]]:
-    """Seconds and MB of each job in a benchmark file; a job too short to be looked at has no memory."""
-    return [
-        (float(row.get("s") or 0), _memory(row.get("max_rss"))) for row in read_rows(path, required=["s", "max_rss"])
-    ]
+    """Seconds and MB of each job in a benchmark file; a job too short to be looked at has no memory.
+
+    A job whose seconds cannot be, as where a clock was set back, is not counted: it stops no comparison of results.
+    """
+    rows = [(_amount(row.get("s")), _amount(row.get("max_rss"))) for row in read_rows(path, required=["s", "max_rss"])]
+    return [(seconds, memory) for seconds, memory in rows if seconds is not None]
 
 
-def _memory(text: str | None) -> float | None:
+def _amount(text: str | None) -> float | None:
+    """A number that is not negative; Snakemake writes NA or - where it saw nothing."""
     try:
-        return float(text or "")
-    except ValueError:  # Snakemake writes NA or - where it saw nothing
+        value = float(text or "")
+    except ValueError:
         return None
+    return value if math.isfinite(value) and value >= 0 else None
 
 
 def _cost(run: str, rule: str, jobs: Sequence[tuple[float, float | None]]) -> Row:

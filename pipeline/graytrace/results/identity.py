@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.algorithms.same_scan import Samples, find_same_voxels
+from graytrace.algorithms.same_scan import SAMPLE_COUNT, Samples, find_same_voxels
 from graytrace.errors import PipelineError
 from graytrace.findings import Reason
 from graytrace.records import read_record, record_path
@@ -103,13 +103,21 @@ def _read_samples(plan: Plan, scan: PlannedScan) -> Samples | None:
     try:
         record = read_record(record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, "inspect"))
         text = record.measures["voxel_samples"]
-    except (OSError, PipelineError, KeyError):
+        samples = np.frombuffer(base64.b64decode(text), dtype="<u2")
+    except (OSError, PipelineError, KeyError, TypeError, ValueError):
         return None
-    return np.frombuffer(base64.b64decode(text), dtype="<u2").astype(np.float32)
+    return samples if samples.size == SAMPLE_COUNT else None  # another number of them would stop everybody's comparison
 
 
 def choose_shown(measures: Mapping[str, Any]) -> dict[str, Any]:
     """Numbers of quality that a withheld row still shows: nothing that tells of volumes or of their change."""
-    hidden = {"volume_gap_points", "lesion_change_ml", "lesion_volume_ml", "gm_of_icv_percent"}
+    hidden = {
+        "change_percent",
+        "volume_gap_points",
+        "icv_difference_percent",
+        "lesion_change_ml",
+        "lesion_volume_ml",
+        "gm_of_icv_percent",
+    }
     fields: Sequence[str] = list(load_schema("quality")["properties"])
     return {name: measures[name] for name in fields if name in measures and name not in hidden}

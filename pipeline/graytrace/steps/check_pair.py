@@ -83,12 +83,16 @@ def _compare_scans(upstream: Upstream) -> dict[str, Any]:
     if cells[0] is not None and cells[1] is not None:
         to_midway = [np.array(upstream["align_visits"].measures[f"{visit}_to_midway"]) for visit in VISITS]
         measures["lesion_overlap_percent"] = measure_lesion_overlap_percent(cells[0], cells[1], *to_midway)
+    icv = volume_change_percent(*(volume.get("icv_ml") or 0.0 for volume in volumes))
+    if icv is not None:
+        measures["icv_difference_percent"] = icv
     changes = upstream["measure_change"].measures
     if "siena_backward_percent" in changes:  # the other engines measure both directions at once
         measures["symmetry_points"] = abs(changes["siena_forward_percent"] + changes["siena_backward_percent"]) / 2
     change = changes.get("gm_change_percent")
     difference = volume_change_percent(volumes[0]["gm_volume_ml"], volumes[1]["gm_volume_ml"])
     if change is not None and difference is not None:
+        measures["change_percent"] = change
         measures["volume_gap_points"] = difference - change
     return measures
 

@@ -10,6 +10,7 @@ import numpy as np
 
 from graytrace.algorithms import head_quality, quality
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.algorithms.raw_quality import RAW_METRICS
 from graytrace.algorithms.volumes import LEAST_ML
 from graytrace.arrays import Mask
 from graytrace.images.reading import read_mask, read_scan, read_volume
@@ -40,10 +41,12 @@ def run(args: argparse.Namespace) -> None:
         white = quality.white_matter_intensity(image.data, wm)
         sizes_mm = voxel_sizes_mm(image.voxel_to_ras)
         volumes = upstream["gray_matter_volume"].measures
+        raw = read_scan(args.t1w).volume.data
         measures: dict[str, Any] = {
             "white_matter_intensity": white,
             "edge_contact_mm2": head_quality.measure_edge_contact_mm2(brain, sizes_mm),
             "gm_of_icv_percent": _part_percent(volumes["gm_volume_ml"], volumes.get("icv_ml")),
+            **{name: measure(raw, brain, sizes_mm) for name, measure in RAW_METRICS.items()},
         }
         if white is not None:
             box = _box(brain)
@@ -53,7 +56,6 @@ def run(args: argparse.Namespace) -> None:
             shown = image.data / white
             measures["head_outside_percent"] = head_quality.measure_head_outside_percent(shown, icv, sizes_mm)
             measures["rim_ratio"] = head_quality.measure_rim_ratio(shown, icv, sizes_mm)
-            raw = read_scan(args.t1w).volume.data
             measures["entropy_focus"] = head_quality.measure_entropy_focus(raw)
             measures["ghosting_percent"] = head_quality.measure_ghosting_percent(raw / white, sizes_mm)
         return Outcome(

@@ -201,16 +201,21 @@ class BidsSource:
         if not visit.is_dir():
             there = [entry.name for entry in _entries(folder) if entry.is_symlink() or entry.is_dir()]
             return Reason("no_session", f"There is no ses-{label}.{describe_near_folder(there, visit.name)}")
-        wanted = f"{participant_id}_ses-{label}_T1w"
-        names = sorted(_shown(entry) for entry in _entries(visit / "anat"))
-        if not names:
-            names = sorted(map(_shown, _entries(visit)))
-            if misspelled := [name for name in names if name.lower() == "anat/" != name]:
-                return Reason("no_t1w", f"ses-{label} has no folder anat. There is {misspelled[0]}: rename it to anat.")
-            if near := describe_near_misses(names, wanted, place="anat"):
-                return Reason("no_t1w", f"ses-{label} has no file anat/{wanted}.nii.gz or .nii.{near}")
-        near = describe_near_misses(names, wanted)
-        return Reason("no_t1w", f"ses-{label} has no file anat/{wanted}.nii.gz or .nii.{near}")
+        return Reason("no_t1w", f"ses-{label} has {_why_no_scan(visit, f'{participant_id}_{visit.name}_T1w')}")
+
+
+def _why_no_scan(visit: Path, wanted: str) -> str:
+    """What a visit's folder lacks, what lies there instead and what to do."""
+    names = sorted(_shown(entry) for entry in _entries(visit / "anat"))
+    lacks = f"no file anat/{wanted}.nii.gz"
+    if names:
+        return f"{lacks} or .nii.{describe_near_misses(names, wanted)}"
+    names = sorted(map(_shown, _entries(visit)))
+    if names in ([], ["anat/"]):
+        return f"{lacks}: the folder {'anat' if names else visit.name} is empty."
+    if misspelled := [name for name in names if name.lower() == "anat/" != name]:
+        return f"no folder anat. There is {misspelled[0]}: rename it to anat."
+    return f"{lacks} or .nii.{describe_near_misses(names, wanted, place='anat')}"
 
 
 def _entries(folder: Path) -> list[os.DirEntry[str]]:

@@ -136,7 +136,7 @@ def describe_near_misses(names: Sequence[str], wanted: str, *, place: str | None
     images = [name for name in names if name.lower().endswith(_IMAGE_ENDINGS) or "T1" in name]
     images = [name for name in images if not name.endswith((".json", ".tsv"))]
     if not images:
-        return f" There are only: {_some(names)}." if names else ""
+        return _only(names)
     near = sorted(images, key=lambda name: (_T1_WORDS.search(name.rpartition("_")[2]) is None, name))
     ending = next((end for end in SCAN_ENDINGS if near[0].endswith(end)), None)
     if place and near[0] == f"{wanted}{ending}":
@@ -151,7 +151,14 @@ def describe_near_folder(names: Sequence[str], wanted: str) -> str:
     near = [name for name in names if _plain(name) == _plain(wanted)]
     if near:
         return f" There is {near[0]}: rename it to {wanted}."
-    return f" There are only: {_some(sorted(names))}." if names else ""
+    return _only(sorted(names))
+
+
+def _only(names: Sequence[str]) -> str:
+    """What lies there although nothing of it was looked for; empty for nothing."""
+    if not names:
+        return ""
+    return f" There is only {names[0]}." if len(names) == 1 else f" There are only: {_some(names)}."
 
 
 def _plain(name: str) -> str:

@@ -15,8 +15,17 @@ from graytrace.study.dates import parse_scanner_date
 
 MAX_SIDECAR_BYTES = 1 << 20
 MAX_TEXT = 160
+_SHOWN = 40  # characters of a value
 RELATIVE_TOLERANCE = 0.01  # times and angles as scanners round them
 FIELD_TOLERANCE = 0.05  # 1.494 T and 1.5 T are one field, 1.5 T and 3 T are not
+# what a scanner can do, in BIDS's units: a value in milliseconds or radians, or a slip of the keyboard, lies outside
+POSSIBLE = {
+    "MagneticFieldStrength": (0.0, 25.0, "tesla"),
+    "RepetitionTime": (0.0, 60.0, "seconds"),
+    "EchoTime": (0.0, 1.0, "seconds"),
+    "InversionTime": (0.0, 30.0, "seconds"),
+    "FlipAngle": (0.0, 360.0, "degrees"),
+}
 _DATES = ("AcquisitionDateTime", "AcquisitionDate")
 
 
@@ -80,7 +89,23 @@ def read_sidecar(paths: Iterable[Path]) -> Sidecar:
             day = parse_scanner_date(text)
         except ValueError as error:
             flags.append(Flag("date_unreadable", f"The date in the sidecar cannot be read: {error}."))
+    impossible = _impossible(content)
+    if impossible:
+        message = f"A value of the sidecar is impossible and is not used: {'; '.join(impossible.values())}."
+        flags.append(Flag("sidecar_value_impossible", message))
+        content = {name: value for name, value in content.items() if name not in impossible}
     return Sidecar(_protocol(content), day, tuple(flags))
+
+
+def _impossible(content: Mapping[str, Any]) -> dict[str, str]:
+    """Numbers of a sidecar that no scanner has, in words, by their keys."""
+    found = {}
+    for name, (low, high, unit) in POSSIBLE.items():
+        value, number = content.get(name), _number(content.get(name))
+        is_said = isinstance(value, int | float | str) and value != ""  # a list of echo times is none of one scan
+        if is_said and (number is None or not low <= number <= high):
+            found[name] = f"{name} is {str(value)[:_SHOWN]}, expected {low:g} to {high:g} {unit}"
+    return found
 
 
 def _load(path: Path) -> Mapping[str, Any]:

@@ -1,5 +1,6 @@
 import nibabel as nib
 import numpy as np
+import pytest
 
 from graytrace.cli import main
 
@@ -28,6 +29,21 @@ def test_what_is_missing_is_told_before_anything_is_measured(tmp_path, capsys):
     assert "sub-03\tM24\tno_session\tThere is no ses-M24." in said
     assert "same_scan" not in said
     assert "3 patients planned" in said
+
+
+@pytest.mark.parametrize("look", [[], ["--deep"]])
+def test_files_without_a_byte_are_named_once_without_reading_any(tmp_path, capsys, look):
+    root = _study(tmp_path / "bids")
+    masks = root / "derivatives" / "lesions" / "sub-01" / "ses-BL" / "anat"
+    masks.mkdir(parents=True)
+    for path in (root / "sub-02/ses-M24/anat/sub-02_ses-M24_T1w.nii.gz", masks / "sub-01_ses-BL_label-lesion_mask.nii"):
+        path.write_bytes(b"")
+    choices = tmp_path / "my.yaml"
+    choices.write_text("study: {lesions: derivatives/lesions}\n")
+    assert main(["check", str(root), "--config", str(choices), *look]) == 0
+    said = capsys.readouterr().out
+    for start in ("sub-02\tM24\tunreadable\tsub-02_ses-M24_T1w.nii.gz is an empty file.", "sub-01\tBL\tunreadable\t"):
+        assert said.count(start) == 1
 
 
 def test_a_deep_look_finds_damage_and_the_same_scan_twice(tmp_path, capsys):

@@ -57,6 +57,17 @@ def test_two_finished_runs_are_set_side_by_side(finished, tmp_path, capsys):
     assert "fsl: 3 of 5 measured; change=fsl" in said
 
 
+@pytest.mark.parametrize("seconds", ["-3.0", "nan", "NA", "inf"])
+def test_a_job_whose_seconds_cannot_be_stops_no_comparison(finished, tmp_path, seconds):
+    changes = {"sub-1": -1.0, "sub-2": -2.0, "sub-3": -0.5}
+    first, second = finished("embedded", changes), finished("fsl", changes)
+    path = first / "benchmarks" / "sub-1" / "ses-BL_ses-M24" / "measure_change.tsv"
+    path.write_text(path.read_text().replace("10.0\t", f"{seconds}\t"))
+    out = tmp_path / "out"
+    assert main(["compare", str(out), "--results", f"own={first}", f"fsl={second}"]) == 0
+    assert {row["run"]: row["jobs"] for row in table(out, "costs")} == {"own": "2", "fsl": "3"}
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

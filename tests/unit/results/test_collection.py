@@ -1,4 +1,5 @@
 import base64
+import hashlib
 
 import numpy as np
 import pytest
@@ -17,7 +18,19 @@ VOLUMES = {
     "brain_volume_ml": 1100.0,
     "icv_ml": 1400.0,
 }
+SAMPLES = {"01": base64.b64encode(bytes(2 * 1728)).decode(), "02": "AAAA"}
 ENGINES = {"skull_strip": "embedded", "change": "embedded"}
+
+
+def write_unchecked(study, participant, step, visits, measures):
+    """A record with numbers that no step can write, sealed as if it had."""
+    study.record(participant, step, visits, measures={**measures, "edge_width_mm": None})
+    path = study.path(participant, step, visits)
+    value = measures["edge_width_mm"]
+    text = {"wide": '"wide"', True: "true"}.get(value, "1e999" if value == float("inf") else str(value))
+    body = path.read_text().replace('"edge_width_mm": null', f'"edge_width_mm": {text}')
+    body, _, _ = body.rpartition(',\n  "sha256": "')
+    path.write_text(f'{body},\n  "sha256": "{hashlib.sha256(body.encode()).hexdigest()}"\n}}\n')
 
 
 @pytest.fixture
@@ -25,10 +38,12 @@ def study(content, bids):
     class Study:
         tree = bids
 
+        def path(self, participant, step, visits):
+            return record_path(load_config(content).output_dir, participant, visits, step)
+
         def record(self, participant, step, visits, **known):
             known = {"status": "ok", **known}
-            path = record_path(load_config(content).output_dir, participant, visits, step)
-            write_record(path, Record(step, participant, visits, **known))
+            write_record(self.path(participant, step, visits), Record(step, participant, visits, **known))
 
         def finish(self, participant, change=-1.5, volumes=VOLUMES):
             for visit, followed in (("BL", volumes), ("M24", {**volumes, "gm_volume_ml": 591.0})):
@@ -377,3 +392,75 @@ def test_a_metric_comes_from_the_step_that_the_schema_names_and_from_no_other(st
     study.record("sub-01", "segment_tissue", {"visit": "BL"}, measures={"noise_percent": 9.0})
     study.record("sub-01", "check_scan", {"visit": "BL"}, measures={"entropy_focus": 0.4})
     assert study.results().quality[0].get("noise_percent") is None
+
+
+@pytest.mark.parametrize("value", [-1.5, "wide", 1e999, True])
+def test_an_impossible_number_of_quality_is_left_out_with_a_flag_and_the_others_stay(study, tmp_path, value):
+    for participant in ("01", "02"):
+        study.tree.patient(participant)
+        study.finish(f"sub-{participant}")
+    good = study.results()
+    measures = {"noise_percent": 3.0, "edge_width_mm": value}
+    write_unchecked(study, "sub-01", "check_scan", {"visit": "BL"}, measures)
+    results = study.results()
+    for name in ("atrophy", "volumes", "quality"):
+        write_table(tmp_path, name, getattr(results, name))
+    (first, second) = results.atrophy
+    assert (first["status"], first["flags"], first["gm_change_percent"]) == ("flagged", "BL:value_impossible", -1.5)
+    assert second == good.atrophy[1]
+    (row,) = [row for row in results.quality if "value_impossible" in (row["flags"] or "")]
+    assert row["messages"].startswith(f"A value is impossible and is left out: edge_width_mm is {value!r}, expected a")
+    assert (row.get("edge_width_mm"), row["noise_percent"]) == (None, 3.0)
+
+
+def test_an_impossible_volume_fails_its_row_and_the_others_stay(study, tmp_path):
+    for participant in ("01", "02"):
+        study.tree.patient(participant)
+        study.finish(f"sub-{participant}")
+    good = study.results()
+    study.record("sub-01", "gray_matter_volume", {"visit": "BL"}, measures={**VOLUMES, "icv_ml": -2.0})
+    results = study.results()
+    for name in ("atrophy", "volumes", "quality"):
+        write_table(tmp_path, name, getattr(results, name))
+    (first, second) = results.atrophy
+    assert first["status"] == "failed"
+    assert first["reason"].startswith("value_impossible: A value is impossible: icv_ml is -2.0, expected at least 0.")
+    assert (first.get("gm_change_percent"), first["gm_volume_baseline_ml"]) == (None, None)
+    assert second == good.atrophy[1]
+
+
+def test_more_than_all_gray_matter_lost_is_impossible(study):
+    study.tree.patient("01")
+    study.finish("sub-01", change=-130.0)
+    assert study.results().atrophy[0]["reason"].startswith("value_impossible: ")
+
+
+def test_a_failed_row_shows_no_impossible_number(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    pair = {"baseline": "BL", "followup": "M24"}
+    study.record("sub-01", "align_visits", pair, measures={"scale_percent": 0.1, "stretch_percent": -4.0})
+    reason = Reason("not_measurable", "Nothing fits.")
+    study.record("sub-01", "measure_change", pair, status="failed", reason=reason)
+    results = study.results()
+    format_table("quality", results.quality)
+    assert results.atrophy[0]["reason"] == "not_measurable: Nothing fits."
+    assert results.quality[2].get("scale_percent") == 0.1
+
+
+def test_samples_of_another_number_stop_nobodys_comparison(study):
+    for participant in ("01", "02"):
+        study.tree.patient(participant)
+        study.finish(f"sub-{participant}")
+        study.record(f"sub-{participant}", "inspect", {"visit": "BL"}, measures={"voxel_samples": SAMPLES[participant]})
+    assert [row["status"] for row in study.results().atrophy] == ["ok", "ok"]
+
+
+def test_a_check_that_failed_is_told(study):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    reason = Reason("not_measurable", "check_scan came to no finite rim_ratio.")
+    study.record("sub-01", "check_scan", {"visit": "M24"}, status="failed", reason=reason)
+    results = study.results()
+    assert (results.atrophy[0]["status"], results.atrophy[0]["flags"]) == ("flagged", "M24:not_checked")
+    assert results.quality[1]["messages"] == "Its quality was not checked: check_scan came to no finite rim_ratio."

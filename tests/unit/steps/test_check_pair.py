@@ -9,12 +9,12 @@ class Made:
         self.measures = measures
 
 
-def _upstream(*, ratio, gm_ml):
+def _upstream(*, ratio, gm_ml, icv_ml=(None, None)):
     made = {"measure_change": Made(gm_change_percent=-1.0)}
-    for visit, share, volume in zip(("baseline", "followup"), ratio, gm_ml, strict=True):
+    for visit, share, volume, icv in zip(("baseline", "followup"), ratio, gm_ml, icv_ml, strict=True):
         made |= {
             f"{visit}_check_scan": Made(gray_white_ratio=share),
-            f"{visit}_gray_matter_volume": Made(gm_volume_ml=volume),
+            f"{visit}_gray_matter_volume": Made(gm_volume_ml=volume, icv_ml=icv),
             f"{visit}_image": Made(),
         }
     return made
@@ -24,6 +24,10 @@ def test_visits_are_compared():
     found = _compare_scans(_upstream(ratio=(0.7, 0.735), gm_ml=(600.0, 594.0)))
     assert found["gray_white_ratio_change_percent"] == pytest.approx(5)
     assert found["volume_gap_points"] == pytest.approx(0)
+    assert found["change_percent"] == -1.0
+    assert "icv_difference_percent" not in found
+    found = _compare_scans(_upstream(ratio=(0.7, 0.735), gm_ml=(600.0, 594.0), icv_ml=(1500.0, 1575.0)))
+    assert found["icv_difference_percent"] == pytest.approx(5)
 
 
 @pytest.mark.parametrize("ratio", [(0.0, 0.7), (1e-9, 0.7), (0.7, 0.0)])

@@ -567,6 +567,22 @@ def test_a_scan_outside_of_anat_is_to_be_put_there(bids, plan, place, words):
     assert plan().pairs[0].reason.message.endswith(words)
 
 
+@pytest.mark.parametrize("folder", ["anat", "ses-M24"])
+def test_an_empty_folder_is_told_as_such(bids, plan, folder):
+    bids.patient("01")
+    path = bids.scan("01", "M24")
+    path.unlink()
+    if folder == "ses-M24":
+        path.parent.rmdir()
+    assert plan().pairs[0].reason.message.endswith(f"_T1w.nii.gz: the folder {folder} is empty.")
+
+
+def test_a_single_other_folder_is_told_in_the_singular(bids, plan):
+    bids.scan("01", "BL")
+    bids.patient("02")
+    assert plan().pairs[0].reason.message == "There is no ses-M24. There is only ses-BL."
+
+
 def test_a_folder_called_like_the_scan_is_told(bids, plan):
     bids.patient("01")
     path = bids.scan("01", "M24")

@@ -131,3 +131,25 @@ def test_a_number_in_quotes_counts(tmp_path):
     path.write_text('{"EchoTime": "0.003", "FlipAngle": "nine"}')
     protocol = read_sidecar([path]).protocol
     assert (protocol.echo_time_s, protocol.flip_angle_deg) == (0.003, None)
+
+
+@pytest.mark.parametrize(
+    ("key", "value", "told"),
+    [
+        ("EchoTime", 3, "EchoTime is 3, expected 0 to 1 seconds"),
+        ("RepetitionTime", 2300, "RepetitionTime is 2300, expected 0 to 60 seconds"),
+        ("MagneticFieldStrength", -3, "MagneticFieldStrength is -3, expected 0 to 25 tesla"),
+        ("FlipAngle", "nine", "FlipAngle is nine, expected 0 to 360 degrees"),
+        ("InversionTime", 1e300, "InversionTime is 1e+300, expected 0 to 30 seconds"),
+    ],
+)
+def test_an_impossible_value_is_told_and_not_used_and_the_others_count(pair, key, value, told):
+    made = pair(PRISMA, {**PRISMA, key: value})
+    assert codes(made.followup.flags) == ["sidecar_value_impossible"]
+    assert told in made.followup.flags[0].message
+    assert made.protocol_flags == ()
+    assert made.followup.protocol.scanner == "Siemens Prisma_fit"
+
+
+def test_a_list_of_echo_times_is_no_impossible_value(pair):
+    assert pair(PRISMA, {**PRISMA, "EchoTime": [0.001, 0.003]}).status == "ok"
