@@ -33,19 +33,19 @@ class Shares:
         Points for each millimeter of the longest edge of a voxel.
     """
 
-    sharpness: float = 0.15
-    shading: float = 0.15
-    model: float = 0.04
-    agreement: float = 0.1
-    texture: float = 0.06
+    sharpness: float
+    shading: float
+    model: float
+    agreement: float
+    texture: float
 
 
 SHARES = {
-    "gm": Shares(),
-    "cortical_gm": Shares(),
-    "deep_gm": Shares(model=0.07, texture=0.15),
-    "wm": Shares(texture=0.08),
-    "brain": Shares(),
+    "gm": Shares(sharpness=0.13, shading=0.14, model=0.035, agreement=0.10, texture=0.06),
+    "cortical_gm": Shares(sharpness=0.13, shading=0.14, model=0.035, agreement=0.09, texture=0.065),
+    "deep_gm": Shares(sharpness=0.16, shading=0.14, model=0.065, agreement=0.05, texture=0.12),
+    "wm": Shares(sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.05),
+    "brain": Shares(sharpness=0.14, shading=0.13, model=0.03, agreement=0.08, texture=0.04),
 }
 HALF_INTERVAL_SES = 1.96  # half of a 95 % interval, in standard errors: normal quantile of 0.975
 
