@@ -41,7 +41,7 @@ check: install
 	$(BIN)/lint-imports
 	$(BIN)/repo-review .
 	$(BIN)/snakemake --lint
-	$(BIN)/pytest -n0 tests/unit/test_places.py tests/unit/test_docstrings.py
+	$(BIN)/pytest -n0 tests/unit/test_places.py tests/unit/test_docstrings.py tests/unit/test_size.py
 	$(MAKE) docs
 
 # The site lands in build/site; strict: a broken link or a page out of date is an error.

@@ -34,6 +34,8 @@ from queue import Queue
 from typing import Any
 
 import faults_of_images
+import faults_of_intensities
+import faults_of_results
 import faults_of_tables
 from fault_study import (
     ROOT,
@@ -74,7 +76,8 @@ Row = Mapping[str, str]
 
 def list_faults() -> list[Fault]:
     """Every fault, the cheap ones first."""
-    return [*faults_of_tables.list_faults(), *faults_of_images.list_faults()]
+    groups = (faults_of_tables, faults_of_images, faults_of_intensities, faults_of_results)
+    return [fault for group in groups for fault in group.list_faults()]
 
 
 def state_of(slot: Slot) -> Any:

@@ -43,7 +43,7 @@ class Head:
     indices: np.ndarray  # (X, Y, Z) uint8 into `labels`
     labels: np.ndarray  # (N,) FreeSurfer numbers
     structures: np.ndarray  # (N,) uint8 into STRUCTURES
-    centre: np.ndarray  # (3,) voxel at the middle of the brain
+    center: np.ndarray  # (3,) voxel at the middle of the brain
 
 
 def load_head(path: Path) -> Head:
@@ -187,7 +187,7 @@ def random_placement(head, shape, voxel_mm, rng):
     if rng.random() < 0.5:
         matrix[:, 0] *= -1
     middle = (np.array(shape) - 1) / 2 + rng.normal(0, [4, 6, 9])
-    offset = head.centre - matrix @ middle
+    offset = head.center - matrix @ middle
     warp = np.stack(
         [
             smooth_field(shape, rng.uniform(5, 14), rng) * abs(rng.normal(0, 1.8))

@@ -148,7 +148,7 @@ def test_a_suite_without_an_image_is_refused_with_containers(program, tmp_path, 
         containers.choose_stages(config, run)
 
 
-def test_every_suite_has_an_image_with_a_licence():
+def test_every_suite_has_an_image_with_a_license():
     images = containers._images()
     used = {engine.suite for task in TASKS.values() for engine in task.engines.values()}
     assert set(images) == used

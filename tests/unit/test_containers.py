@@ -27,7 +27,7 @@ def test_each_engine_has_both_recipes_and_images_yaml_names_them():
 
 
 @pytest.mark.parametrize("recipe", [*DOCKERFILES, *DEFINITIONS], ids=lambda path: f"{path.parent.name}/{path.name}")
-def test_a_recipe_names_this_version_and_a_licence_and_pins_what_it_builds_on(recipe):
+def test_a_recipe_names_this_version_and_a_license_and_pins_what_it_builds_on(recipe):
     content = text(recipe)
     assert re.search(rf"image\.version\W+{re.escape(graytrace.__version__)}\b", content)
     assert re.search(r"image\.licenses\W+\w", content)

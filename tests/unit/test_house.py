@@ -3,6 +3,7 @@
 import json
 import re
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 
@@ -85,6 +86,14 @@ def test_every_reason_is_explained():
     page = _text("docs/outputs.md")
     assert used
     assert sorted(code for code in used if code not in page) == []
+
+
+def test_no_source_is_hidden_from_the_linter():
+    """A folder's bare name among the exclusions hides every folder of that name."""
+    command = [sys.executable, "-m", "ruff", "check", "--show-files", "."]
+    seen = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True).stdout.splitlines()  # noqa: S603
+    sources = {str(path) for folder in ("pipeline", "tests", "benchmarks") for path in (ROOT / folder).rglob("*.py")}
+    assert sorted(sources - set(seen)) == []
 
 
 @pytest.mark.parametrize("name", ["runtime", "dev", "cluster"])

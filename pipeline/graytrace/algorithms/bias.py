@@ -14,6 +14,7 @@ _WORKING_MM = 6.0  # by hand; fields at 4 mm, as in earlier versions, differ by 
 _ITERATIONS = (50, 40, 30)  # by hand, of three levels: limits; no comparison of values on record
 _CONVERGED = 1e-4  # by hand
 _RUNAWAY = 0.2  # by hand, logarithm: the field outside the mask may leave the range within it by 22 %
+_FIELD_RANGE = (0.1, 99.9)  # by hand, percentiles: a thousandth of the mask at either end does not count
 
 
 @dataclass(frozen=True)
@@ -78,8 +79,8 @@ def correct_bias(image: Image, voxel_to_ras: Affine, mask: Mask, *, converged: f
     coarse = corrector.GetLogBiasFieldAsImage(shrunk)
     fine = sitk.Resample(coarse, volume, sitk.Transform(), sitk.sitkLinear, 0.0, sitk.sitkFloat32, True)
     log_field = sitk.GetArrayViewFromImage(fine).T
-    # outside the mask the spline is free: keep it from running away; a thousandth of the mask does not count
-    low, high = np.percentile(log_field[mask], [0.1, 99.9])
+    # outside the mask the spline is free: keep it from running away
+    low, high = np.percentile(log_field[mask], _FIELD_RANGE)
     log_field = np.clip(log_field, low - _RUNAWAY, high + _RUNAWAY)
     field = np.exp(log_field - log_field[mask].mean()).astype(np.float32)
     return BiasCorrection((image / field).astype(np.float32), field)

@@ -9,7 +9,7 @@ from graytrace.arrays import Mask, ScalarField, Vector
 
 
 def distance_to(mask: Mask, voxel_mm: Vector) -> ScalarField:
-    """Distance of each voxel's centre to the nearest voxel of a mask.
+    """Distance of each voxel's center to the nearest voxel of a mask.
 
     Exact and linear in the number of voxels (Maurer et al., https://doi.org/10.1109/TPAMI.2003.1177156); four times
     as fast as SciPy's.

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 from scipy import ndimage
@@ -29,6 +30,7 @@ _FINE_FIELD_FLOOR = 1e-3  # where there is no pure tissue near, there is no corr
 _LARGEST_RATIO = 0.3  # by hand, logarithm: more is no shading
 _FEW_VOXELS = 500  # by hand: for a median
 _CONTRAST_FIELD_MM = 10.0  # by hand: gray and white matter so close to each other share coil and texture
+_CONTRAST_KIND_SD = 0.0015  # by which cortex and nuclei were off on simulated pairs, beyond what blocks tell
 _BLOCK_MM = 25.0  # by hand: texture of tissue varies on a finer scale, so blocks are about independent
 
 
@@ -60,10 +62,28 @@ class Contrast:
     ----------
     baseline, followup : (3,) float
         Fluid, gray and white matter, rising; about 1 for white matter.
+    gray_se : float
+        Standard error of how gray matter's signal differs between the visits.
     """
 
     baseline: Vector
     followup: Vector
+    gray_se: float = 0.0
+
+    def moved(self, gray: float) -> Contrast:
+        """The contrast if gray matter's signal had differed by more.
+
+        Parameters
+        ----------
+        gray : float
+            By so much more, follow-up minus baseline.
+
+        Returns
+        -------
+        Contrast
+        """
+        step = np.array([0.0, gray / 2, 0.0])
+        return replace(self, baseline=self.baseline - step, followup=self.followup + step)
 
     def even_out(self, image: Image, own: Vector) -> Image:
         """An image with its visit's signals brought to the mean of both visits.
@@ -88,14 +108,16 @@ class Contrast:
 
 
 def compare_contrast(
-    baseline: Image, followup: Image, pure: tuple[Mask, Mask, Mask], spacing_mm: float
+    baseline: Image, followup: Image, pure: tuple[Mask, Mask, Mask], deep: Mask, spacing_mm: float
 ) -> Contrast | None:
     """The contrast of two registered visits, from voxels of a single tissue.
 
     Another flip angle or inversion time changes gray matter and fluid against white matter; what gain and shading leave
     of that would pass for a shift of every border.  Gray matter is compared with the white matter near it, because the
-    coil's shading is smooth and contrast is not.  What is found is shrunk by what blocks of the brain say differently
-    (James and Stein 1961), so that it fades to nothing where it can't be told from the texture of tissue.
+    coil's shading is smooth and contrast is not.  Cortex and deep nuclei are asked by themselves: cortex that seems
+    pure darkens as sulci open unseen in it and as the head moves, nuclei have another T1.  What both say together is
+    shrunk by what blocks of the brain say differently (James and Stein 1961), so that it fades to nothing where it
+    can't be told from the texture of tissue.
 
     Parameters
     ----------
@@ -103,6 +125,8 @@ def compare_contrast(
         Registered intensities on one scale, white matter = 1.
     pure : three (X, Y, Z) bool
         Voxels of fluid, gray and white matter alone that both visits see.
+    deep : (X, Y, Z) bool
+        Deep nuclei.
     spacing_mm : float
         Edge of a voxel.
 
@@ -119,15 +143,16 @@ def compare_contrast(
         return None
     fluid, gray, white = pure
     difference = np.clip(followup - baseline, -_LARGEST_RATIO, _LARGEST_RATIO)
-    offsets = np.zeros(3)
-    offsets[0] = np.median(difference[fluid])
-    relative = _shrunk_slope(difference / np.maximum(mean, _DARKEST), gray, gray | white, spacing_mm)
-    offsets[1] = signals[1] * relative
-    return Contrast(signals - offsets / 2, signals + offsets / 2)
+    relative = difference / np.maximum(mean, _DARKEST)
+    parts = [part for part in (gray & ~deep, gray & deep) if np.count_nonzero(part) >= _FEW_VOXELS]
+    found = [_slope(relative, part, part | white, spacing_mm) for part in parts or [gray]]
+    offset, se = _together(found)
+    offsets = np.array([np.median(difference[fluid]), signals[1] * offset, 0.0])
+    return Contrast(signals - offsets / 2, signals + offsets / 2, float(signals[1] * se))
 
 
-def _shrunk_slope(values: ScalarField, where: Mask, within: Mask, spacing_mm: float) -> float:
-    """By how much `values` are larger in `where` than near it, both in `within`, shrunk by its standard error."""
+def _slope(values: ScalarField, where: Mask, within: Mask, spacing_mm: float) -> tuple[float, float]:
+    """By how much `values` are larger in `where` than near it, both in `within`, and its standard error over blocks."""
     sigma = _CONTRAST_FIELD_MM / spacing_mm
     counted = within.astype(np.float32)
     total = smooth_widely(counted, sigma) + _FIELD_FLOOR
@@ -141,9 +166,21 @@ def _shrunk_slope(values: ScalarField, where: Mask, within: Mask, spacing_mm: fl
     )
     moment = np.bincount(block, weights=contrast * deviation)
     power = np.bincount(block, weights=contrast**2)
-    slope = moment.sum() / max(power.sum(), 1e-6)
-    variance = ((moment - slope * power) ** 2).sum() / max(power.sum(), 1e-6) ** 2
-    return float(slope * max(0.0, 1 - variance / max(slope**2, 1e-12)))
+    whole = max(power.sum(), 1e-6)  # a single tissue: no contrast
+    slope = moment.sum() / whole
+    return float(slope), float(np.sqrt(((moment - slope * power) ** 2).sum()) / whole)
+
+
+def _together(found: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """Mean of estimates (value, standard error), shrunk to zero by its own error, and what is not known of it."""
+    values = np.array([value for value, _ in found])
+    variances = np.array([se**2 for _, se in found])
+    weights = 1 / (variances + _CONTRAST_KIND_SD**2)
+    weights = weights / weights.sum()
+    mean, variance = float(weights @ values), float(weights**2 @ variances)
+    spread = float(weights @ (values - mean) ** 2)
+    shrunk = mean * max(0.0, 1 - variance / max(mean**2, 1e-12))
+    return shrunk, float(np.sqrt(variance + spread))
 
 
 def _flatness(image: Image, spacing_mm: float) -> ScalarField:

@@ -22,6 +22,7 @@ _SPREAD_MM = 3.0  # by hand: Gaussian weight of that white matter
 _FARTHEST = 1e-3  # weight below which no white matter is near: its mean as a whole takes its place
 _DARKEST_RIM = 0.6  # by hand, of the threshold between gray and white: darker is a border with CSF
 _SEED = 20  # any: the same scan gets the same texture
+_WHITE_PERCENTILE = 90  # by hand: white matter, about, of a brain whose lesions have none around them
 _STARTS = (10.0, 45.0, 85.0)  # by hand: percentiles of a brain's intensities that lie in CSF, gray and white matter
 _CLUSTER_ITERATIONS, _CLUSTER_CONVERGED = 30, 1e-5  # a limit, convergence ends before it as a rule; relative
 _CELL_MM = 3.0  # by hand: a small lesion is some cells, a head full of them some thousand
@@ -76,7 +77,7 @@ def fill_lesions(image: Image, lesion_mask: Mask, brain_mask: Mask, voxel_to_ras
     sigma = _SPREAD_MM / voxel_mm
     weight = ndimage.gaussian_filter(ring.astype(np.float32), sigma)
     mean = ndimage.gaussian_filter(np.where(ring, filled, 0), sigma) / np.maximum(weight, 1e-6)  # not zero
-    fallback = float(filled[ring].mean()) if ring.any() else float(np.percentile(filled[brain], 90))
+    fallback = float(filled[ring].mean()) if ring.any() else float(np.percentile(filled[brain], _WHITE_PERCENTILE))
     mean = np.where(weight > _FARTHEST, mean, fallback)
     texture = filled[ring] - mean[ring] if ring.any() else np.zeros(1, np.float32)
     # the rim is lesion where it is darker than the white matter beside it and brighter than a CSF border would be

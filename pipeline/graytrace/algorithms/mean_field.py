@@ -58,7 +58,7 @@ class Settled:
     white: Vector
 
 
-def neighbours_of(inside: Mask) -> Indices:
+def neighbors_of(inside: Mask) -> Indices:
     """Which voxels of a mask are neighbors.
 
     Parameters
@@ -148,7 +148,7 @@ def settle_fractions(
     table : ClassTable
         In the unit of `x`.
     neighbors : (N, 6) int32
-        From `neighbours_of`; what lies outside is fluid.
+        From `neighbors_of`; what lies outside is fluid.
     voxel_mm : (3,) array-like
         Edges of a voxel, mm. Nearer neighbors weigh more (inverse square distance).
     pull : float

@@ -1,4 +1,4 @@
-"""Midway space: where two visits of one patient meet half-way, neither favoured.
+"""Midway space: where two visits of one patient meet half-way, neither favored.
 
 Both visits are carried to the middle of the affine transform between them, each by half of it, so that both see the
 same interpolation and swapping them swaps nothing but names.  What the scanner's gradients did differently, scale
@@ -111,14 +111,14 @@ def normalize_locally(image: Image, sigma_voxels: Vector) -> ScalarField:
     return np.asarray(np.clip((image - mean) / (spread + floor), -_STEEPEST, _STEEPEST))
 
 
-def affine_matrix(parameters: Vector, centre: Vector) -> Affine:
-    """(4, 4) matrix exp of an affine generator about `centre` (3,).
+def affine_matrix(parameters: Vector, center: Vector) -> Affine:
+    """(4, 4) matrix exp of an affine generator about `center` (3,).
 
     Parameters
     ----------
     parameters : (12,) ndarray
         3 rotations (rad), 3 translations (mm), log scales along x, y, z, shears xy, xz, yz.
-    centre : (3,) ndarray
+    center : (3,) ndarray
         mm.
 
     Returns
@@ -131,9 +131,9 @@ def affine_matrix(parameters: Vector, centre: Vector) -> Affine:
         [[sx, hxy - rz, hxz + ry, tx], [hxy + rz, sy, hyz - rx, ty], [hxz - ry, hyz + rx, sz, tz], [0, 0, 0, 0]]
     )
     shift = np.eye(4)
-    shift[:3, 3] = centre
+    shift[:3, 3] = center
     back = np.eye(4)
-    back[:3, 3] = -np.asarray(centre)
+    back[:3, 3] = -np.asarray(center)
     return np.asarray(shift @ linalg.expm(generator) @ back)
 
 
@@ -145,34 +145,34 @@ class _Level:
     weights: tuple[ScalarField, ScalarField]  # of each visit's voxels, in [0, 1]
     affines: tuple[Affine, Affine]
 
-    def to_voxels(self, parameters: Vector, centre: Vector) -> list[Affine]:
+    def to_voxels(self, parameters: Vector, center: Vector) -> list[Affine]:
         """Midway grid to the voxels of each visit, (4, 4), for a transform from baseline to follow-up."""
-        half = affine_matrix(0.5 * parameters, centre)
+        half = affine_matrix(0.5 * parameters, center)
         to_visit = (np.linalg.inv(half), half)  # midway to baseline, midway to follow-up
         return [np.linalg.inv(a) @ t @ self.grid_to_ras for a, t in zip(self.affines, to_visit, strict=True)]
 
-    def pull(self, parameters: Vector, centre: Vector) -> list[ScalarField]:
+    def pull(self, parameters: Vector, center: Vector) -> list[ScalarField]:
         """Both images, then both weights, on the midway grid."""
-        matrices = self.to_voxels(parameters, centre)
+        matrices = self.to_voxels(parameters, center)
         return [
             resample(volume, matrix, self.shape)
             for volumes in (self.images, self.weights)
             for volume, matrix in zip(volumes, matrices, strict=True)
         ]
 
-    def coordinates(self, centre: Vector) -> list[ScalarField]:
-        """Coordinates x, y, z about `centre`, mm, that broadcast to the grid."""
+    def coordinates(self, center: Vector) -> list[ScalarField]:
+        """Coordinates x, y, z about `center`, mm, that broadcast to the grid."""
         axes = [self.grid_to_ras[i, 3] + self.grid_to_ras[i, i] * np.arange(n) for i, n in enumerate(self.shape)]
-        return list(np.meshgrid(*(a - c for a, c in zip(axes, centre, strict=True)), indexing="ij", sparse=True))
+        return list(np.meshgrid(*(a - c for a, c in zip(axes, center, strict=True)), indexing="ij", sparse=True))
 
     def gradient(self, image: Image) -> list[ScalarField]:
         """Slopes of an image on the grid, per mm."""
         return list(np.gradient(image, *(float(self.grid_to_ras[i, i]) for i in range(3))))
 
 
-def _design(level: _Level, gradient: list[ScalarField], centre: Vector, count: int) -> Matrix:
+def _design(level: _Level, gradient: list[ScalarField], center: Vector, count: int) -> Matrix:
     """(count, N) change of intensity for each of the first parameters of `affine_matrix`: gradient times generator."""
-    x, y, z = level.coordinates(centre)
+    x, y, z = level.coordinates(center)
     gx, gy, gz = gradient
     rows = [gz * y - gy * z, gx * z - gz * x, gy * x - gx * y, gx, gy, gz]
     if count > len(rows):
@@ -180,16 +180,16 @@ def _design(level: _Level, gradient: list[ScalarField], centre: Vector, count: i
     return np.stack([r.ravel() for r in rows])
 
 
-def _refine(level: _Level, parameters: Vector, centre: Vector, iterations: int) -> Vector:
+def _refine(level: _Level, parameters: Vector, center: Vector, iterations: int) -> Vector:
     """Position by Gauss-Newton on the robust difference of both visits in midway space; the rest stays."""
     parameters = parameters.copy()
     for _ in range(iterations):
-        baseline, followup, w1, w2 = level.pull(parameters, centre)
+        baseline, followup, w1, w2 = level.pull(parameters, center)
         weight = np.sqrt(np.maximum(w1 * w2, 0)).ravel()
         inside = weight > 0.01  # what weighs less costs time and tells nothing
         if np.count_nonzero(inside) < _FEWEST_VOXELS:
             return parameters
-        rows = _design(level, level.gradient((baseline + followup) / 2), centre, _RIGID)[:, inside]
+        rows = _design(level, level.gradient((baseline + followup) / 2), center, _RIGID)[:, inside]
         residual = (followup - baseline).ravel()[inside]
         spread = SD_OF_MAD * np.median(np.abs(residual)) + 1e-6  # not zero for equal images
         robust = weight[inside] / (1 + (residual / (_OUTLIER_SDS * spread)) ** 2)
@@ -202,8 +202,8 @@ def _refine(level: _Level, parameters: Vector, centre: Vector, iterations: int) 
     return parameters
 
 
-def _correlation(level: _Level, parameters: Vector, centre: Vector) -> float:
-    baseline, followup, w1, w2 = level.pull(parameters, centre)
+def _correlation(level: _Level, parameters: Vector, center: Vector) -> float:
+    baseline, followup, w1, w2 = level.pull(parameters, center)
     weight = np.maximum(w1 * w2, 0)
     total = weight.sum()
     if total < 1:
@@ -214,7 +214,7 @@ def _correlation(level: _Level, parameters: Vector, centre: Vector) -> float:
     return float((weight * a * b).sum() / np.sqrt(power + 1e-12))  # images without structure: 0
 
 
-def _centre_of_mass(mask: Mask, voxel_to_ras: Affine) -> Vector:
+def _center_of_mass(mask: Mask, voxel_to_ras: Affine) -> Vector:
     middle = np.argwhere(mask).mean(0)
     return np.asarray(voxel_to_ras[:3, :3] @ middle + voxel_to_ras[:3, 3])
 
@@ -239,16 +239,16 @@ class _Pair:
             self.surroundings.append(around.astype(np.float32))
             bone = (distance > BONE_MM[0]) & (distance < BONE_MM[1])
             self.bones.append(bone.astype(np.float32))
-        centres = [_centre_of_mass(v.intracranial_mask, v.voxel_to_ras) for v in self.visits]
-        self.centre = (centres[0] + centres[1]) / 2
-        self.shift = centres[1] - centres[0]
+        centers = [_center_of_mass(v.intracranial_mask, v.voxel_to_ras) for v in self.visits]
+        self.center = (centers[0] + centers[1]) / 2
+        self.shift = centers[1] - centers[0]
 
     def level(
         self, spacing_mm: float, weights: list[ScalarField], *, plain: bool = False, radius_mm: float = _RADIUS_MM
     ) -> _Level:
         """Both visits smoothed for a midway grid of `spacing_mm` around the head; `plain`: not locally normalized."""
         side = int(2 * radius_mm / spacing_mm) + 1
-        grid_to_ras = cubic_affine(spacing_mm, self.centre - spacing_mm * (side - 1) / 2)
+        grid_to_ras = cubic_affine(spacing_mm, self.center - spacing_mm * (side - 1) / 2)
         images = []
         for image, voxel_mm in zip(self.plain if plain else self.images, self.voxel_mm, strict=True):
             sigma_mm = np.sqrt(np.maximum((_GRID_BLUR * spacing_mm) ** 2 - (_VOXEL_BLUR * voxel_mm) ** 2, 0))
@@ -264,8 +264,8 @@ def _coarse_start(level: _Level, pair: _Pair) -> Vector:
     turns = [np.zeros(3)] + [s * np.deg2rad(_START_DEGREES) * axis for axis in np.eye(3) for s in (1, -1)]
     for turn in turns:
         start = np.concatenate([turn, pair.shift, np.zeros(_ALL - _RIGID)])
-        start = _refine(level, start, pair.centre, _START_ITERATIONS)
-        correlation = _correlation(level, start, pair.centre)
+        start = _refine(level, start, pair.center, _START_ITERATIONS)
+        correlation = _correlation(level, start, pair.center)
         if correlation > best_correlation + 1e-3:  # of equals the first, which is turned least
             best, best_correlation = start, correlation
     return best
@@ -274,20 +274,20 @@ def _coarse_start(level: _Level, pair: _Pair) -> Vector:
 def _bone_geometry(pair: _Pair, parameters: Vector) -> SkullFit | None:
     """What the scanner did differently, from bone; None where the visits show no skull."""
     level = pair.level(_LEVELS_MM[-1], pair.bones, plain=True)
-    baseline, followup, w1, w2 = level.pull(parameters, pair.centre)
+    baseline, followup, w1, w2 = level.pull(parameters, pair.center)
     bone = (w1 > _HALF) & (w2 > _HALF)
-    matrices = level.to_voxels(parameters, pair.centre)
+    matrices = level.to_voxels(parameters, pair.center)
     around = [resample(s, m, level.shape) > _HALF for s, m in zip(pair.surroundings, matrices, strict=True)]
     if not shows_skull((baseline, followup), around[0] & around[1]):
         return None
-    x, y, z = (np.broadcast_to(c, level.shape)[bone] for c in level.coordinates(pair.centre))
+    x, y, z = (np.broadcast_to(c, level.shape)[bone] for c in level.coordinates(pair.center))
 
     def pull(found: Vector) -> tuple[Image, Image]:
-        images = level.pull(found, pair.centre)
+        images = level.pull(found, pair.center)
         return images[0], images[1]
 
     def design(mean: Image) -> Matrix:
-        return _design(level, level.gradient(mean), pair.centre, _ALL)
+        return _design(level, level.gradient(mean), pair.center, _ALL)
 
     return fit_skull(pull, design, bone, np.stack([x, y, z]), parameters)
 
@@ -319,20 +319,20 @@ def align_visits(baseline: Visit, followup: Visit, *, estimate_scale: bool = Tru
     parameters = _coarse_start(pair.level(_LEVELS_MM[0], pair.brains), pair)
     for spacing_mm in _LEVELS_MM[1:]:
         brain = pair.level(spacing_mm, pair.brains)
-        parameters = _refine(brain, parameters, pair.centre, _MAX_ITERATIONS)
+        parameters = _refine(brain, parameters, pair.center, _MAX_ITERATIONS)
     fit = _bone_geometry(pair, parameters) if estimate_scale else None
     if fit is not None:
         parameters[_RIGID:] = fit.parameters[_RIGID:]
-        parameters = _refine(brain, parameters, pair.centre, _MAX_ITERATIONS)
+        parameters = _refine(brain, parameters, pair.center, _MAX_ITERATIONS)
     shell = _Level(brain.grid_to_ras, brain.shape, brain.images, (pair.shells[0], pair.shells[1]), brain.affines)
-    half = affine_matrix(0.5 * parameters, pair.centre)
+    half = affine_matrix(0.5 * parameters, pair.center)
     axes = np.exp(parameters[AXIS_SCALES])
     return MidwayAlignment(
         baseline_to_midway=half,
         followup_to_midway=np.linalg.inv(half),
         scale=float(np.exp(parameters[AXIS_SCALES].mean())),
-        correlation=_correlation(brain, parameters, pair.centre),
-        shell_correlation=_correlation(shell, parameters, pair.centre),
+        correlation=_correlation(brain, parameters, pair.center),
+        shell_correlation=_correlation(shell, parameters, pair.center),
         scale_se=0.0 if fit is None else fit.scale_se,
         axis_scales=(float(axes[0]), float(axes[1]), float(axes[2])),
         has_skull=fit is not None,

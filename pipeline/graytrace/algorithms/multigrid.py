@@ -18,7 +18,7 @@ _SWEEPS, _COARSEST_SWEEPS = 2, 40  # before and after each correction; 40 carry 
 
 
 @numba.njit(cache=True, inline="always")
-def _neighbours(x, i, j, k):
+def _neighbors(x, i, j, k):
     """Number of the six neighbors inside the grid and the sum of their vectors."""
     nx, ny, nz = x.shape[1:]
     if 0 < i < nx - 1 and 0 < j < ny - 1 and 0 < k < nz - 1:
@@ -54,7 +54,7 @@ def _relax(h, b, x, weight, sweeps):
             i = np.int64(plane)
             for j in range(ny):
                 for k in range((i + j + color) & 1, nz, 2):
-                    count, s0, s1, s2 = _neighbours(x, i, j, k)
+                    count, s0, s1, s2 = _neighbors(x, i, j, k)
                     diagonal = weight * count + np.float32(1e-6)  # not zero for a voxel without neighbors
                     r0 = b[0, i, j, k] + weight * s0
                     r1 = b[1, i, j, k] + weight * s1
@@ -86,7 +86,7 @@ def _residual(h, b, x, weight, out):
         for j in range(ny):
             for k in range(nz):
                 x0, x1, x2 = x[0, i, j, k], x[1, i, j, k], x[2, i, j, k]
-                count, s0, s1, s2 = _neighbours(x, i, j, k)
+                count, s0, s1, s2 = _neighbors(x, i, j, k)
                 h01, h02, h12 = h[3, i, j, k], h[4, i, j, k], h[5, i, j, k]
                 out[0, i, j, k] = b[0, i, j, k] - (
                     h[0, i, j, k] * x0 + h01 * x1 + h02 * x2 + weight * (count * x0 - s0)
@@ -119,7 +119,7 @@ def _restrict(fine, coarse):
 
 @numba.njit(parallel=True, cache=True)
 def _prolong_add(coarse, fine):
-    """Add the trilinear interpolation of a cell-centred coarse grid to the fine grid."""
+    """Add the trilinear interpolation of a cell-centered coarse grid to the fine grid."""
     channels, nx, ny, nz = fine.shape
     mx, my, mz = coarse.shape[1:]
     for plane in numba.prange(nx):

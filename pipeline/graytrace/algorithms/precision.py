@@ -1,7 +1,7 @@
 """How far a measured change can be trusted: its error as a budget of independent parts, and an interval.
 
-Each part is taken from the pair itself; how much of it turns into error was calibrated on twelve simulated pairs with
-the faults of real scanners, on heads that the tissue network never saw (docs/validation.md).
+Each part is taken from the pair itself; how much of it turns into error was calibrated on simulated pairs with the
+faults of real scanners drawn at random (docs/validation.md).
 """
 
 from __future__ import annotations
@@ -10,30 +10,97 @@ from dataclasses import asdict, dataclass
 
 import numpy as np
 
-# The shares below were chosen on simulated pairs of docs/validation.md, which therefore prove little of their coverage.
+# Shares of what is measured on the pair, fitted to simulated pairs by benchmarks/calibrate.py (docs/validation.md)
 POINTS_PER_PERCENT_LENGTH = 3.0  # a volume grows with the cube of a length
 _UNKNOWN_SCALE_PERCENT = 0.12  # standard deviation of scanners' drift, where no skull tells it; by hand
-_LEAST_SCALE_PERCENT = 0.01  # by hand; the simulated pairs without a fault of the skull were within 0.006
-_SHARPNESS_SHARE = 0.15  # of what the correction did: what it may have done too much or too little
-_MODEL_SHARE_PER_MM = 0.06  # recession is read up to 9 % too small at 1 mm, smooth loss up to 7 % too large
-_GAP_SHARE = 0.2  # of the gap to the plain difference of the two segmentations
-_TEXTURE_POINTS_PER_MM = 0.08  # what is left where nothing changed; grows with the slices since the pair of 4.8 mm
+_LEAST_SCALE_PERCENT = 0.015  # of gradients' non-linearity, of which the skull's own spread knows nothing
+TISSUES = ("gm", "cortical_gm", "deep_gm", "wm", "brain")
+
+
+@dataclass(frozen=True)
+class Shares:
+    """How much of each piece of evidence turns into error of a tissue's change.
+
+    Parameters
+    ----------
+    sharpness, shading : float
+        Of what the correction did.
+    model : float
+        Of the change, for each millimeter of the longest edge of a voxel.
+    agreement : float
+        Of the gap to the plain difference.
+    texture : float
+        Points for each millimeter of the longest edge of a voxel.
+    """
+
+    sharpness: float = 0.15
+    shading: float = 0.15
+    model: float = 0.04
+    agreement: float = 0.1
+    texture: float = 0.06
+
+
+SHARES = {
+    "gm": Shares(),
+    "cortical_gm": Shares(),
+    "deep_gm": Shares(model=0.07, texture=0.15),
+    "wm": Shares(texture=0.08),
+    "brain": Shares(),
+}
 HALF_INTERVAL_SES = 1.96  # half of a 95 % interval, in standard errors: normal quantile of 0.975
+
+
+@dataclass(frozen=True)
+class Evidence:
+    """What a pair itself tells of the error of one tissue's change.
+
+    Parameters
+    ----------
+    change_percent : float
+        As measured, percent of baseline.
+    noise_points : float
+        Standard error by noise alone, percentage points.
+    block_points : float
+        Standard error by what blocks of the brain say differently, percentage points.
+    scale_se_percent : float or None
+        Standard error of the scanner's length scale, percent; None where it could not be corrected.
+    sharpness_points, shading_points : float
+        What each correction did to the change, percentage points.
+    contrast_points : float
+        What a contrast other by its standard error would do to the change, percentage points.
+    difference_percent : float
+        Plain difference of the two segmentations, percent of baseline.
+    longest_voxel_mm : float
+        Longest edge of a voxel of either scan.
+    """
+
+    change_percent: float
+    noise_points: float
+    block_points: float
+    scale_se_percent: float | None
+    sharpness_points: float
+    shading_points: float
+    contrast_points: float
+    difference_percent: float
+    longest_voxel_mm: float
 
 
 @dataclass(frozen=True)
 class ErrorBudget:
     """Standard errors of the parts, percentage points.
 
-    `noise` of both scans; `geometry` that the skull leaves open; `sharpness`, a share of what its correction did;
+    `noise` of both scans; `blocks`, what parts of the brain say differently; `geometry` that the skull leaves open;
+    `sharpness` and `shading`, shares of what their corrections did; `contrast` that cortex and deep nuclei leave open;
     `model`, loss that registration and boundary shift see only in part; `agreement`, a share of the gap to the plain
-    difference of the two segmentations; `texture`, what signal
-    varies by itself, more where slices are thick.
+    difference of the two segmentations; `texture`, what signal varies by itself, more where slices are thick.
     """
 
     noise: float
+    blocks: float
     geometry: float
     sharpness: float
+    shading: float
+    contrast: float
     model: float
     agreement: float
     texture: float
@@ -44,31 +111,15 @@ class ErrorBudget:
         return float(np.sqrt(sum(part**2 for part in asdict(self).values())))
 
 
-def budget_error(
-    change_percent: float,
-    *,
-    noise_points: float,
-    scale_se_percent: float | None,
-    sharpness_effect_points: float,
-    difference_percent: float,
-    longest_voxel_mm: float,
-) -> ErrorBudget:
-    """Budget of the error of a change of gray matter.
+def budget_error(evidence: Evidence, shares: Shares) -> ErrorBudget:
+    """Budget of the error of a change.
 
     Parameters
     ----------
-    change_percent : float
-        As measured, percent of baseline.
-    noise_points : float
-        Standard error by noise alone, percentage points.
-    scale_se_percent : float or None
-        Standard error of the scanner's length scale, percent; None where it could not be corrected.
-    sharpness_effect_points : float
-        What the correction of sharpness did to the change, percentage points.
-    difference_percent : float
-        Plain difference of the two segmentations, percent of baseline.
-    longest_voxel_mm : float
-        Longest edge of a voxel of either scan; below 1 mm it counts as 1 mm.
+    evidence : Evidence
+        Of the pair.
+    shares : Shares
+        Of the tissue, from `SHARES`.
 
     Returns
     -------
@@ -78,22 +129,32 @@ def budget_error(
     Examples
     --------
     >>> sure, unsure = (
-    ...     budget_error(-1.0, noise_points=0.01, scale_se_percent=scale, sharpness_effect_points=0.0,
-    ...                  difference_percent=-1.0, longest_voxel_mm=1.0).se
+    ...     budget_error(
+    ...         Evidence(
+    ...             change_percent=-1.0, noise_points=0.01, block_points=0.05, scale_se_percent=scale,
+    ...             sharpness_points=0.0, shading_points=0.0, contrast_points=0.0, difference_percent=-1.0,
+    ...             longest_voxel_mm=1.0,
+    ...         ),
+    ...         SHARES["gm"],
+    ...     ).se
     ...     for scale in (0.005, None)
     ... )
-    >>> round(sure, 2), round(unsure, 2)
-    (0.1, 0.37)
+    >>> sure < unsure / 2
+    True
     """
-    scale = _UNKNOWN_SCALE_PERCENT if scale_se_percent is None else max(scale_se_percent, _LEAST_SCALE_PERCENT)
-    thickness = max(longest_voxel_mm, 1.0)
+    e = evidence
+    scale = _UNKNOWN_SCALE_PERCENT if e.scale_se_percent is None else max(e.scale_se_percent, _LEAST_SCALE_PERCENT)
+    thickness = max(e.longest_voxel_mm, 1.0)
     return ErrorBudget(
-        noise=noise_points,
+        noise=e.noise_points,
+        blocks=e.block_points if np.isfinite(e.block_points) else 0.0,  # a brain of one block tells nothing
         geometry=POINTS_PER_PERCENT_LENGTH * scale,
-        sharpness=_SHARPNESS_SHARE * abs(sharpness_effect_points),
-        model=_MODEL_SHARE_PER_MM * thickness * abs(change_percent),
-        agreement=_GAP_SHARE * abs(change_percent - difference_percent),
-        texture=_TEXTURE_POINTS_PER_MM * thickness,
+        sharpness=shares.sharpness * abs(e.sharpness_points),
+        shading=shares.shading * abs(e.shading_points),
+        contrast=abs(e.contrast_points),
+        model=shares.model * thickness * abs(e.change_percent),
+        agreement=shares.agreement * abs(e.change_percent - e.difference_percent),
+        texture=shares.texture * thickness,
     )
 
 

@@ -21,6 +21,7 @@ _FEWEST_VOXELS = 2000  # by hand: of border, for six unknowns; of a pure tissue,
 _ROUNDS = 4  # by hand: of reweighting
 _OUTLIER_SDS = 3.0  # by hand: a residual that counts half (Cauchy weights)
 _LARGEST_TAP = 0.2  # of a three-point kernel, whose transform 1 - 4 tap at the highest frequency stays positive
+_RIDGE = 1e-9  # an axis without border stays solvable, and thousands of voxels outweigh it
 
 
 def second_derivatives(image: Image) -> list[ScalarField]:
@@ -95,8 +96,7 @@ def estimate_sharpness_difference(
     weight = np.ones_like(difference)
     for _ in range(_ROUNDS):
         weighted = instruments * weight
-        # 1e-9: an axis without border stays solvable, and thousands of voxels outweigh it
-        found = np.linalg.solve(weighted @ rows.T + 1e-9 * np.eye(len(rows)), weighted @ difference)
+        found = np.linalg.solve(weighted @ rows.T + _RIDGE * np.eye(len(rows)), weighted @ difference)
         weight = 1 / (1 + ((difference - found @ rows) / (_OUTLIER_SDS * spread)) ** 2)
     return np.asarray(found[:3])
 

@@ -42,6 +42,12 @@ _TOP_PERCENTILE = 99.5  # by hand: brighter are vessels and artifacts
 _UPPER_HEAD_MM = 110.0  # from the vertex down to about the eyes
 _PLAUSIBLE_ML = (500.0, 2500.0)  # by hand: intracranial volumes of people lie well within
 _MARGIN_MM = 6.0  # by hand: around the head's points, of which a thousandth is left out on either side
+_HEAD_RANGE = (0.1, 99.9)  # by hand, percentiles of the head's points: stray points do not widen it
+_VERTEX_PERCENTILE = 99.95  # by hand, of heights: stray points are no vertex
+_UPPER_RANGE = (0.5, 99.5)  # by hand, percentiles: hands, hair or a coil do not move the window aside
+_BRAIN_RANGE = (0.2, 99.8)  # by hand, percentiles: what a first look took for brain elsewhere does not widen it
+_CUT_VOXELS = 2  # by hand: bridges thinner than about 8 mm, to eyes and face, are cut
+_LIKELY = 0.5  # probability above which one thing is likelier than all others
 _SMOOTH_MM = 3.0  # by hand: single bright voxels of air are no head
 _AIR_FRACTION = 0.12  # by hand; of the 98th percentile; a scalp is brighter than this, air and its noise are darker
 
@@ -101,7 +107,7 @@ def head_grid(points: Points) -> tuple[Affine, Shape]:
     shape : 3 ints
         Multiples of 16, from 32 to 160.
     """
-    low, high = np.percentile(points, [0.1, 99.9], axis=0)  # stray points do not widen it
+    low, high = np.percentile(points, _HEAD_RANGE, axis=0)
     low, high = low - _MARGIN_MM, high + _MARGIN_MM
     low[2] = max(low[2], high[2] - _HEAD_HEIGHT_MM)
     sides = np.ceil((high - low) / VOXEL_MM / _SIDE_MULTIPLE).astype(int) * _SIDE_MULTIPLE
@@ -122,9 +128,8 @@ def vertex_grid(points: Points) -> tuple[Affine, Shape]:
         Grid indices to RAS mm.
     shape : 3 ints
     """
-    # by hand: stray points are no vertex, and hands, hair or a coil do not move the window aside
-    top = float(np.percentile(points[:, 2], 99.95))
-    low, high = np.percentile(points[points[:, 2] > top - _UPPER_HEAD_MM], [0.5, 99.5], axis=0)
+    top = float(np.percentile(points[:, 2], _VERTEX_PERCENTILE))
+    low, high = np.percentile(points[points[:, 2] > top - _UPPER_HEAD_MM], _UPPER_RANGE, axis=0)
     sides = np.array(_TRAINED_SHAPE)
     high[2] = top + 2 * _MARGIN_MM
     low[2] = high[2] - VOXEL_MM * (sides[2] - 1)
@@ -142,7 +147,7 @@ def _on_grid(smooth: Image, grid_to_voxel: Affine, shape: Shape, predict: Predic
 
 def _doubt(probability: Probabilities) -> float:
     """How unsure the network is of what it found: entropy per intracranial voxel, infinite if that is no head's."""
-    inside = probability[0] < 0.5  # likelier head than outside
+    inside = probability[0] < _LIKELY  # likelier head than outside
     volume_ml = float(np.count_nonzero(inside)) * VOXEL_MM**3 / 1000
     if not _PLAUSIBLE_ML[0] < volume_ml < _PLAUSIBLE_ML[1]:
         return float("inf")
@@ -152,8 +157,7 @@ def _doubt(probability: Probabilities) -> float:
 
 def _window(first: Probabilities, grid_to_ras: Affine) -> tuple[Affine, Shape]:
     """The grid that the second look takes: the brain of the first look in the middle of what training showed."""
-    # two voxels: bridges thinner than about 8 mm, to eyes and face, are cut
-    brain = ndimage.binary_opening(first[1:-1].sum(0) > 0.5, iterations=2)
+    brain = ndimage.binary_opening(first[1:-1].sum(0) > _LIKELY, iterations=_CUT_VOXELS)
     labels, count = measure.label(brain, connectivity=1, return_num=True)
     if count == 0:
         return grid_to_ras, (first.shape[1], first.shape[2], first.shape[3])
@@ -164,7 +168,7 @@ def _window(first: Probabilities, grid_to_ras: Affine) -> tuple[Affine, Shape]:
 
 def _window_around(points: Points) -> tuple[Affine, Shape]:
     """The 2 mm grid around a brain's points (N, 3) in RAS mm: large enough for it, not much larger than in training."""
-    low, high = np.percentile(points, [0.2, 99.8], axis=0)  # by hand: stray points do not widen it
+    low, high = np.percentile(points, _BRAIN_RANGE, axis=0)
     wanted = np.ceil(((high - low) / VOXEL_MM + 2 * _MARGIN_VOXELS) / _SIDE_MULTIPLE).astype(int) * _SIDE_MULTIPLE
     sides = np.clip(wanted, _TRAINED_SHAPE, np.add(_TRAINED_SHAPE, _SIDE_MULTIPLE))
     # a first look that took a piece of face for brain reaches too far down, never too far up

@@ -2,7 +2,7 @@
 
 A mixture model with partial volume (Tohka et al., https://doi.org/10.1016/j.neuroimage.2004.05.007): pure tissues are
 Gaussian, a voxel between two tissues has any mixture of them with equal probability.  Where a tissue can be is said by
-the structure network, what neighbours say enters as a Markov random field on the fractions, solved by mean field.
+the structure network, what neighbors say enters as a Markov random field on the fractions, solved by mean field.
 Thalamus and pallidum are nearly as bright as white matter, so deep gray matter has a class, a mean and a spread of
 its own and counts as gray; the rim of a ventricle is a mixture of CSF and white matter and not a layer of gray.
 """
@@ -15,7 +15,7 @@ import numpy as np
 from scipy import ndimage, special
 
 from graytrace.algorithms.grids import voxel_sizes_mm
-from graytrace.algorithms.mean_field import ClassTable, Settled, neighbours_of, settle_fractions
+from graytrace.algorithms.mean_field import ClassTable, Settled, neighbors_of, settle_fractions
 from graytrace.algorithms.smoothing import smooth_widely
 from graytrace.algorithms.structures import STRUCTURES
 from graytrace.arrays import Affine, Fractions, Image, Mask, Matrix, Probabilities, Vector
@@ -38,12 +38,13 @@ _FIELD_ITERATIONS = (1, 3)  # by hand: after which the field is estimated, once 
 _FIELD_MM = 14.0  # by hand: what N4 leaves is finer than a coil's shading and coarser than a gyrus
 _FIELD_FLOOR = 0.02  # by hand, of weight: far from white matter and cortex there is no correction
 _PRIOR_FLOOR = 2e-3  # by hand: the network may be wrong, so nothing is impossible
-_NEIGHBOUR_WEIGHT = 4.0  # by hand: of the squared difference of fractions in the Markov random field
+_NEIGHBOR_WEIGHT = 4.0  # by hand: of the squared difference of fractions in the Markov random field
 _MIXTURE_WEIGHT = 2.0  # by hand: mixtures are commoner than a product of probabilities says; then found in the scan
 _SHARE_STEP = 2.0  # by hand: most that a share may change in a round, so that early means mislead it little
-_THIN = ("cortex", "cerebellar_cortex")  # most voxels of a sheet hold some of its neighbours
+_THIN = ("cortex", "cerebellar_cortex")  # most voxels of a sheet hold some of its neighbors
 _PEAK_REACH, _PEAK_BINS = 2.0, 80  # by hand: standard deviations on either side, in steps of a twentieth
 _EDGE_MM, _EDGE_GAIN = 1.0, 4.0  # by hand: one as far as 0.7 mm outside the mask, below a tenth from 2 mm on
+_WHITE_PERCENTILE = 90  # by hand: white matter, about, of what lies in the skull; the start needs no more
 _TABLE_SIZE = 4096  # steps of a thousandth of white matter or less, where nothing is four times as bright
 _LAST_SWEEPS = 4  # by hand: of mean field, once the means are known
 _DEEP_REACH = 0.75  # by hand: of the way from cortex to white matter, where the pallidum lies
@@ -230,7 +231,7 @@ def _class_table(model: _Model, top: float) -> ClassTable:
 
 
 def _peak(x: Vector, weight: Vector, mean: float, spread: float) -> float:
-    """The most frequent intensity: unlike the mean it is not drawn towards the neighbour that reaches further."""
+    """The most frequent intensity: unlike the mean it is not drawn towards the neighbor that reaches further."""
     edges = mean + spread * np.linspace(-_PEAK_REACH, _PEAK_REACH, _PEAK_BINS + 1)
     counts = ndimage.gaussian_filter1d(np.histogram(x, edges, weights=weight)[0], _PEAK_BINS / (4 * _PEAK_REACH))
     return float((edges[counts.argmax()] + edges[counts.argmax() + 1]) / 2)
@@ -305,17 +306,17 @@ def segment_tissue(
     inside = mask[box]
     priors = _priors(structures, voxel_mm, box, inside, np.asarray(brain_mask, bool)[box])
     raw = np.asarray(image, dtype=np.float32)[box][inside]
-    raw = raw / max(float(np.percentile(raw, 90)), 1e-6)  # white matter, about: the start needs no more
+    raw = raw / max(float(np.percentile(raw, _WHITE_PERCENTILE)), 1e-6)
     model = _start(raw, priors)
     x = raw
-    neighbours = neighbours_of(inside)
+    neighbors = neighbors_of(inside)
     chances = _class_priors(priors, _ventricle_rim(structures, voxel_mm, box, inside))
     for iteration in range(_EM_ITERATIONS):
         last = iteration == _EM_ITERATIONS - 1
         table = _class_table(model, float(x.max()))
         sweeps = _LAST_SWEEPS if last else 1
         settled = settle_fractions(
-            x, chances * model.shares, table, neighbours, voxel_mm, pull=_NEIGHBOUR_WEIGHT, sweeps=sweeps
+            x, chances * model.shares, table, neighbors, voxel_mm, pull=_NEIGHBOR_WEIGHT, sweeps=sweeps
         )
         if last:
             break

@@ -67,7 +67,7 @@ def midway_grid(
     spacing = max(finest, _FINEST_MM)
     points = np.concatenate(corners)
     low, high = points.min(0) - _MARGIN_MM, points.max(0) + _MARGIN_MM
-    # a grid centred between the masks: swapping the visits gives the same grid
+    # a grid centered between the masks: swapping the visits gives the same grid
     sides = np.ceil((high - low) / spacing).astype(int) + 1
     grid_to_ras = cubic_affine(spacing, (low + high) / 2 - spacing * (sides - 1) / 2)
     return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))

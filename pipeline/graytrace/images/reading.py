@@ -14,24 +14,20 @@ import nibabel as nib
 import numpy as np
 
 from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
-from graytrace.arrays import Affine, Image, Mask
+from graytrace.arrays import Affine, Image
 from graytrace.errors import ImageError
 from graytrace.files import LINK_WITHOUT_CONTENT, POINTER_MARKS, is_link_without_content
 from graytrace.findings import Flag
 from graytrace.images.grids import Volume, describe_grid, is_same_grid, orientation
 from graytrace.images.headers import choose_affine
+from graytrace.images.repairs import repair_intensities
 
 MAX_VOXELS = 2**28  # a 0.5 mm head has half of that
 MAX_SIDE = 2048  # no scanner has as many; a damaged header has more
 VOXEL_EDGE_MM = (0.1, 12.0)
 FIELD_OF_VIEW_MM = (80.0, 700.0)  # a cropped brain, a head with neck and shoulders
 MIN_FOREGROUND_ML = 100.0  # less than a tenth of a small brain
-MAX_NOT_FINITE_FRACTION = 1e-3  # some slices' worth of division by zero in a tool before us; more is damage
-MAX_NEGATIVE_FRACTION = 0.2  # interpolation rings below zero in air; more means standardized intensities
 THICK_SLICE_MM = 2.0
-MAX_SPIKE_FRACTION = 1e-4
-SPIKE_RATIO = 10.0  # fat and vessels reach three times the brightest thousandth of a head
-_BRIGHT_PERCENTILE = 99.9
 _NIFTI1_BYTES, _NIFTI2_BYTES = 348, 540  # length of a header, by the formats' definition
 _NIFTI_STARTS = tuple(struct.pack(f"{order}i", size) for order in "<>" for size in (_NIFTI1_BYTES, _NIFTI2_BYTES))
 _GZIP = b"\x1f\x8b"
@@ -156,7 +152,7 @@ def read_scan(path: Path) -> Scan:
         voxel_to_ras, flags = choose_affine(image.header, shape)
         _check_sizes(shape, voxel_to_ras)
         data = _data(image, path).reshape(shape)
-    data, intensity_flags = _repair_intensities(data)
+    data, intensity_flags = repair_intensities(data)
     flags += intensity_flags
     _check_foreground(data, voxel_to_ras)
     is_repaired = bool(flags) or image.ndim != len(shape)
@@ -357,58 +353,6 @@ def _check_sizes(shape: tuple[int, int, int], voxel_to_ras: Affine) -> None:
         raise ImageError(
             "header_invalid", f"The field of view is {extent.max():.0f} mm: the voxel sizes cannot be right."
         )
-
-
-def _repair_intensities(data: Image) -> tuple[Image, list[Flag]]:
-    """Finite, not negative intensities, with a sentence for each repair."""
-    flags = []
-    wrong = ~np.isfinite(data)
-    count = int(np.count_nonzero(wrong))
-    if count:
-        if count > MAX_NOT_FINITE_FRACTION * data.size:
-            raise ImageError("not_finite", f"{count} of {data.size} voxels are not finite (NaN or infinite).")
-        data = _fill_from_neighbours(data, wrong)
-        flags.append(
-            Flag("not_finite_repaired", f"{count} voxels were not finite and took the mean of their neighbors.")
-        )
-    spikes = _find_spikes(data)
-    count = int(np.count_nonzero(spikes))
-    if count:
-        data = _fill_from_neighbours(data, spikes)
-        message = f"{count} voxels were more than {SPIKE_RATIO:g} times as bright as the head and took the mean of "
-        flags.append(Flag("spikes_repaired", f"{message}their neighbours."))
-    negative = data < 0
-    count = int(np.count_nonzero(negative))
-    if count > MAX_NEGATIVE_FRACTION * data.size:
-        raise ImageError(
-            "negative", f"{count} of {data.size} voxels are negative: expected intensities as the scanner wrote them."
-        )
-    if count:
-        data = np.where(negative, np.float32(0), data)
-        flags.append(Flag("negative_clipped", f"{count} voxels were negative and are taken as 0."))
-    return data, flags
-
-
-def _find_spikes(data: Image) -> Mask:
-    """Single voxels far beyond everything else: a fault of memory or transfer, or a marker that a tool has left.
-
-    More of them than `MAX_SPIKE_FRACTION` are no spikes but what the image is like.
-    """
-    size = np.abs(data)
-    bright = float(np.percentile(size[::2, ::2, ::2], _BRIGHT_PERCENTILE))
-    spikes = size > SPIKE_RATIO * bright
-    is_few = bright > 0 and np.count_nonzero(spikes) <= max(1.0, MAX_SPIKE_FRACTION * data.size)
-    return np.asarray(spikes if is_few else np.zeros_like(spikes))
-
-
-def _fill_from_neighbours(data: Image, wrong: Mask) -> Image:
-    """Mean of the finite voxels of the 3 x 3 x 3 neighbourhood, 0 where there is none."""
-    from scipy import ndimage  # noqa: PLC0415 - for damaged scans only: a third of a second of every job that reads one
-
-    finite = np.where(wrong, 0, data).astype(np.float32)
-    weight = ndimage.uniform_filter((~wrong).astype(np.float32), 3)
-    mean = np.divide(ndimage.uniform_filter(finite, 3), weight, out=np.zeros_like(finite), where=weight > 1e-3)
-    return np.where(wrong, mean, data)
 
 
 def _check_foreground(data: Image, voxel_to_ras: Affine) -> None:

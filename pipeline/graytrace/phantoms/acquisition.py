@@ -239,10 +239,10 @@ def _places_in_head(
     scale: float,
 ) -> NDArray[np.float32]:
     """Anatomy voxel that each scan voxel shows, (3, X, Y, Z)."""
-    centre_mm = anatomy.voxel_mm * (np.array(anatomy.labels.shape) - 1) / 2
+    center_mm = anatomy.voxel_mm * (np.array(anatomy.labels.shape) - 1) / 2
     ras_to_head = np.eye(4)
     ras_to_head[:3, :3] = rotation_matrix(settings.rotation_deg) / scale
-    ras_to_head[:3, 3] = settings.shift_mm + centre_mm
+    ras_to_head[:3, 3] = settings.shift_mm + center_mm
     voxel_to_head = np.diag([1 / anatomy.voxel_mm] * 3 + [1.0]) @ ras_to_head @ voxel_to_ras
     index = np.indices(shape, dtype=np.float32)
     places = np.tensordot(voxel_to_head[:3, :3].astype(np.float32), index, 1)

@@ -94,11 +94,11 @@ def draw_head(seed: int | np.random.Generator, *, voxel_mm: float = 1.0) -> Head
 def _draw_warp(template: HeadTemplate, rng: np.random.Generator) -> NDArray[np.float32]:
     """Where in the template each voxel of the head comes from, (3, X, Y, Z) voxels."""
     grid = template.grid
-    centre = -np.array(grid.origin_mm) / grid.voxel_mm  # MNI's origin, in voxels
+    center = -np.array(grid.origin_mm) / grid.voxel_mm  # MNI's origin, in voxels
     stretch = np.diag(np.exp(rng.normal(0.065, 0.025, 3))) + rng.normal(0, 0.012, (3, 3))
     index = np.indices(grid.shape, dtype=np.float32)
-    places = np.tensordot(stretch.astype(np.float32), index - centre[:, None, None, None].astype(np.float32), 1)
-    places += centre[:, None, None, None].astype(np.float32)
+    places = np.tensordot(stretch.astype(np.float32), index - center[:, None, None, None].astype(np.float32), 1)
+    places += center[:, None, None, None].astype(np.float32)
     shift = np.zeros_like(places)
     for amplitude_mm, length_mm in ((3.0, 24.0), (1.1, 9.0)):
         for axis in range(3):

@@ -29,19 +29,19 @@ def draw_lesions(anatomy: HeadAnatomy, count: int, rng: np.random.Generator) -> 
     away_mm = ndimage.distance_transform_edt(anatomy.fraction("ventricles")[within] < 0.5) * anatomy.voxel_mm
     places = np.argwhere(deep_white & (away_mm > _NEAREST_MM) & (away_mm < _FARTHEST_MM))
     chosen = rng.choice(len(places), min(count, len(places)), replace=False)
-    for centre in places[chosen] + [side.start for side in within]:
-        _add_blob(lesions, centre, rng.uniform(*_RADII_MM, 3) / anatomy.voxel_mm)
+    for center in places[chosen] + [side.start for side in within]:
+        _add_blob(lesions, center, rng.uniform(*_RADII_MM, 3) / anatomy.voxel_mm)
     return lesions * white
 
 
-def _add_blob(lesions: NDArray[np.float32], centre: NDArray[np.int_], radii: NDArray[np.float64]) -> None:
+def _add_blob(lesions: NDArray[np.float32], center: NDArray[np.int_], radii: NDArray[np.float64]) -> None:
     reach = np.ceil(1.5 * radii.max()).astype(int) + 1
-    box = tuple(slice(max(c - reach, 0), c + reach + 1) for c in centre)
+    box = tuple(slice(max(c - reach, 0), c + reach + 1) for c in center)
     offset = np.stack(
         np.meshgrid(
             *[np.arange(s.start, s.start + n) for s, n in zip(box, lesions[box].shape, strict=True)],
             indexing="ij",
         )
     )
-    radius = np.sqrt((((offset - centre[:, None, None, None]) / radii[:, None, None, None]) ** 2).sum(0))
+    radius = np.sqrt((((offset - center[:, None, None, None]) / radii[:, None, None, None]) ** 2).sum(0))
     lesions[box] = np.maximum(lesions[box], np.clip(1.5 - radius, 0, 1))

@@ -37,24 +37,24 @@ class Grid:
 
 @dataclass(frozen=True)
 class Ellipsoid:
-    """An ellipsoid along the axes, its centre and radii in RAS millimeters."""
+    """An ellipsoid along the axes, its center and radii in RAS millimeters."""
 
-    centre_mm: tuple[float, float, float]
+    center_mm: tuple[float, float, float]
     radii_mm: tuple[float, float, float]
 
     def mirrored(self) -> Ellipsoid:
         """Return the same shape on the other side of the head."""
-        x, y, z = self.centre_mm
-        return replace(self, centre_mm=(-x, y, z))
+        x, y, z = self.center_mm
+        return replace(self, center_mm=(-x, y, z))
 
     def bounds_mm(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
         """Lowest and highest corner."""
-        centre, radii = np.array(self.centre_mm), np.array(self.radii_mm)
-        return centre - radii, centre + radii
+        center, radii = np.array(self.center_mm), np.array(self.radii_mm)
+        return center - radii, center + radii
 
     def depth_mm(self, x: NDArray[np.float32], y: NDArray[np.float32], z: NDArray[np.float32]) -> NDArray[np.float32]:
         """Depth below the surface, negative outside; exact on a sphere, close to it near the surface otherwise."""
-        scaled = [(p - c) / r for p, c, r in zip((x, y, z), self.centre_mm, self.radii_mm, strict=True)]
+        scaled = [(p - c) / r for p, c, r in zip((x, y, z), self.center_mm, self.radii_mm, strict=True)]
         radius = np.sqrt(sum(s * s for s in scaled))
         slope = np.sqrt(sum((s / r) ** 2 for s, r in zip(scaled, self.radii_mm, strict=True)))
         return np.asarray((1 - radius) * np.maximum(radius, 1e-3) / np.maximum(slope, 1e-6), dtype=np.float32)

@@ -254,10 +254,10 @@ def _atrophy_row(pair: PlannedPair, scans: Sequence[Measured], change: Measured,
 
 
 def _from_measures(table: str, **measures: Mapping[str, Any]) -> Row:
-    """Cells that are measures as they are: the column's ``from`` names whose, and which where it is called otherwise."""
+    """Cells that are measures as they are: the column's ``from`` names whose, and which where its name is another."""
     row: Row = {}
-    for column, field in load_schema(table)["properties"].items():
-        whose, _, name = field.get("from", "").partition(" ")
+    for column, described in load_schema(table)["properties"].items():
+        whose, _, name = described.get("from", "").partition(" ")
         if whose:
             row[column] = measures[whose].get(name or column)
     return row

@@ -11,8 +11,8 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.statistics.agreement import LEAST_PAIRS, measure_agreement
 from graytrace.errors import ConfigError, ScanTableError
+from graytrace.statistics.agreement import LEAST_PAIRS, measure_agreement
 from graytrace.tables import read_rows
 
 MEASURES = (

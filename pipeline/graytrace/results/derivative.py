@@ -32,8 +32,8 @@ SIDECARS: Mapping[str, Mapping[str, Any]] = {
     "desc-preproc_T1w": {"SkullStripped": False, "Description": "The scan, corrected for intensity non-uniformity."},
     "desc-lesionfilled_T1w": {
         "SkullStripped": False,
-        "Description": "The scan, corrected for intensity non-uniformity, white-matter lesions filled with normal-looking white "
-        "matter.",
+        "Description": "The scan, corrected for intensity non-uniformity, white-matter lesions filled with "
+        "normal-looking white matter.",
     },
     "desc-brain_mask": {
         "Type": "Brain",

@@ -1,4 +1,4 @@
-"""Which scans and pairs cannot be measured although their steps ended well: their numbers are withheld, with a reason."""
+"""Scans and pairs that cannot be measured although their steps ended well: numbers withheld, with a reason."""
 
 from __future__ import annotations
 
@@ -88,7 +88,9 @@ def find_same_scans(plan: Plan) -> dict[tuple[str, str], Reason]:
 
 def _same(scan: PlannedScan, other: PlannedScan) -> Reason:
     if scan.participant_id == other.participant_id:
-        message = f"ses-{scan.visit} and ses-{other.visit} are the same scan, voxel for voxel. Find the other visit's scan."
+        message = (
+            f"ses-{scan.visit} and ses-{other.visit} are the same scan, voxel for voxel. Find the other visit's scan."
+        )
         return Reason("same_scan", message)
     message = (
         f"ses-{scan.visit} has the voxels of {other.participant_id} ses-{other.visit}: one of them is somebody else's. "

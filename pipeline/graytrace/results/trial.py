@@ -16,7 +16,14 @@ from graytrace.statistics.association import (
     correct_holm,
 )
 from graytrace.study.config import Config
-from graytrace.study.questions import Predictor, describe_doubts, find_codes, name_some, read_covariates, read_predictors
+from graytrace.study.questions import (
+    Predictor,
+    describe_doubts,
+    find_codes,
+    name_some,
+    read_covariates,
+    read_predictors,
+)
 from graytrace.tables import MISSING
 
 Row = dict[str, Any]
@@ -82,7 +89,9 @@ def _lacking(measured: Sequence[Mapping[str, str]], predictor: Predictor) -> str
     doubts = "".join(f"; {sentence.rstrip('.')}" for sentence in describe_doubts(predictor.name, predictor.doubts))
     if not lacking:
         return doubts
-    return f"{doubts}; {len(lacking)} of {len(measured)} measured have no number of {predictor.name}: {name_some(lacking)}"
+    return (
+        f"{doubts}; {len(lacking)} of {len(measured)} measured have no number of {predictor.name}: {name_some(lacking)}"
+    )
 
 
 def _associate(pairs: Sequence[Pair], note: str | None) -> Row:

@@ -14,9 +14,9 @@ from graytrace.algorithms.brain_extraction import (
 from graytrace.algorithms.structures import STRUCTURES
 
 
-def _ball(shape, centre, radius):
+def _ball(shape, center, radius):
     index = np.indices(shape, dtype=float)
-    return np.linalg.norm(index - np.array(centre, float)[:, None, None, None], axis=0) < radius
+    return np.linalg.norm(index - np.array(center, float)[:, None, None, None], axis=0) < radius
 
 
 def test_largest_component_is_kept_and_its_holes_filled():
@@ -35,7 +35,7 @@ def test_what_hangs_on_a_thin_neck_is_left():
 
 
 @pytest.mark.parametrize("slice_mm", [1.0, 3.0])
-def test_closing_is_in_millimetres(slice_mm):
+def test_closing_is_in_millimeters(slice_mm):
     voxel_mm = np.array([1.0, 1.0, slice_mm])
     mask = np.ones((30, 30, int(30 / slice_mm)), bool)
     mask[:, 14:17, 3:] = False  # a sulcus three millimeters wide

@@ -7,6 +7,7 @@ from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.change import measure_change
 from graytrace.algorithms.midway import MidwayAlignment
+from graytrace.algorithms.precision import SHARES, TISSUES, budget_error
 from graytrace.algorithms.sharpness import blur
 from graytrace.algorithms.visits import VisitTissue
 from graytrace.algorithms.volumes import tissue_volume_ml
@@ -45,14 +46,14 @@ def test_no_change_with_other_gain_bias_and_noise_is_none():
     change = measure_change(_visit(0, 1), _visit(0, 2, gain=1300, noise=0.03), STILL)
     # a fifth of a point on a head of 60 ml of cortex; a real one has ten times as much border to average over
     assert abs(change.gm_change_percent) < 0.2
-    assert abs(change.brain_change_percent) < 0.2
+    assert abs(change.changes["brain"]) < 0.2
 
 
 def test_no_change_with_other_contrast_is_none():
     change = measure_change(_visit(0, 1), _visit(0, 2, brighter_gray=0.02), STILL)
     # without evening out the contrast, 3 percent brighter gray matter reads as a point of white matter
     assert abs(change.gm_change_percent) < 0.3
-    assert abs(change.wm_change_percent) < 0.3
+    assert abs(change.changes["wm"]) < 0.3
 
 
 def test_known_loss_is_found(orientation):
@@ -78,9 +79,22 @@ def test_swapped_visits_invert_the_ratio():
     assert 100 * abs(ratio - 1) < 0.002  # points: rounding in single precision
 
 
+def _standard_error(noise: float) -> float:
+    change = measure_change(_visit(0, 1, noise=noise), _visit(0.1, 2, noise=noise), STILL)
+    return budget_error(change.evidence["gm"], SHARES["gm"]).se
+
+
 def test_standard_error_grows_with_noise():
-    quiet, loud = (measure_change(_visit(0, 1, noise=n), _visit(0.1, 2, noise=n), STILL).error.se for n in (0.01, 0.06))
-    assert 0.05 < quiet < loud < 1
+    assert 0.05 < _standard_error(0.01) < _standard_error(0.06) < 1
+
+
+def test_every_tissue_comes_with_its_evidence():
+    change = measure_change(_visit(0, 1), _visit(0.1, 2), STILL)
+    assert tuple(change.changes) == tuple(change.evidence) == TISSUES
+    for tissue, evidence in change.evidence.items():
+        assert evidence.change_percent == change.changes[tissue]
+        assert evidence.noise_points > 0
+        assert np.isfinite([evidence.block_points, evidence.shading_points, evidence.contrast_points]).all()
 
 
 def test_a_blurred_visit_is_no_change():

@@ -21,7 +21,7 @@ x = rng.normal(0.8, 0.2, np.count_nonzero(inside)).astype(np.float32)
 density, gray, white = rng.random((3, 2, 201), np.float32)
 settled = mean_field.settle_fractions(
     x, rng.random((x.size, 2), np.float32), mean_field.ClassTable(density, gray, white, 0.0, 0.01),
-    mean_field.neighbours_of(inside), np.ones(3), pull=4.0, sweeps=3,
+    mean_field.neighbors_of(inside), np.ones(3), pull=4.0, sweeps=3,
 )
 coefficients = deformation.spline_coefficients(rng.normal(size=shape))
 found = {

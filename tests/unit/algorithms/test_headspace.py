@@ -8,7 +8,7 @@ SHAPE = (50, 54, 48)
 
 
 @pytest.mark.parametrize("orientation", ["RAS", "LPS", "oblique"])
-def test_the_surroundings_hold_the_brain_and_a_rim_of_two_millimetres(orientation):
+def test_the_surroundings_hold_the_brain_and_a_rim_of_two_millimeters(orientation):
     affine = centered(affine_of(orientation), SHAPE)
     brain, skull = masks(places(affine, SHAPE))
     around = surround_brain(brain, affine)

@@ -6,6 +6,7 @@ from toyhead import affine_of, centered, places
 from graytrace.algorithms.intensity import compare_contrast, even_out, match_visits
 
 SHAPE = (60, 66, 56)
+NO_NUCLEI = np.zeros(SHAPE, bool)
 
 
 def test_gain_and_bias_between_visits_drop_out():
@@ -54,7 +55,7 @@ def _pure(fractions) -> tuple[np.ndarray, ...]:
 
 def test_other_contrast_is_found_and_mixtures_stay_what_they_are():
     baseline, followup, *fractions = _two_contrasts(0.69)
-    contrast = compare_contrast(baseline, followup, _pure(fractions), 1.6)
+    contrast = compare_contrast(baseline, followup, _pure(fractions), NO_NUCLEI, 1.6)
     # "pure" voxels hold up to 5 percent of a neighbor
     np.testing.assert_allclose(contrast.followup / contrast.baseline, [0.21 / 0.2, 0.69 / 0.66, 1], atol=0.01)
     even = [
@@ -70,7 +71,7 @@ def test_the_coil_is_no_contrast():
     radius = np.linalg.norm((np.indices(SHAPE).T - (np.array(SHAPE) - 1) / 2).T, axis=0) / max(SHAPE)
     # gray matter lies further out than white: as a whole it is 0.6 % brighter against it
     shaded = (baseline * (1 + 0.05 * radius**2)).astype(np.float32)
-    contrast = compare_contrast(baseline, shaded, _pure(fractions), 1.6)
+    contrast = compare_contrast(baseline, shaded, _pure(fractions), NO_NUCLEI, 1.6)
     assert contrast.followup[1] / contrast.baseline[1] == pytest.approx(1, abs=0.002)
 
 
@@ -78,7 +79,7 @@ def test_a_contrast_fades_where_blocks_of_the_brain_disagree():
     baseline, _, *fractions = _two_contrasts(0.66)
     texture = 0.01 * np.sign(np.sin(np.indices(SHAPE).sum(0) / 6))
     followup = (baseline * (1 + texture * fractions[1])).astype(np.float32)
-    contrast = compare_contrast(baseline, followup, _pure(fractions), 1.6)
+    contrast = compare_contrast(baseline, followup, _pure(fractions), NO_NUCLEI, 1.6)
     assert contrast.followup[1] / contrast.baseline[1] == pytest.approx(1, abs=0.002)
 
 
@@ -86,7 +87,7 @@ def test_a_contrast_grows_without_a_jump():
     found = []
     for percent in np.arange(0, 0.6, 0.1):
         baseline, followup, *fractions = _two_contrasts(0.66 * (1 + percent / 100))
-        contrast = compare_contrast(baseline, followup, _pure(fractions), 1.6)
+        contrast = compare_contrast(baseline, followup, _pure(fractions), NO_NUCLEI, 1.6)
         found.append(100 * (contrast.followup[1] / contrast.baseline[1] - 1))
     assert np.diff(found).max() < 0.15
     assert found[-1] == pytest.approx(0.5, abs=0.1)
@@ -94,11 +95,26 @@ def test_a_contrast_grows_without_a_jump():
 
 def test_same_contrast_is_left_alone():
     baseline, _, *fractions = _two_contrasts(0.66)
-    contrast = compare_contrast(baseline, 0.999 * baseline, _pure(fractions), 1.6)
+    contrast = compare_contrast(baseline, 0.999 * baseline, _pure(fractions), NO_NUCLEI, 1.6)
     assert contrast.followup[1] / contrast.baseline[1] == pytest.approx(1, abs=1e-4)
 
 
 def test_contrast_needs_all_three_tissues():
     baseline, followup, fluid, gray, white = _two_contrasts(0.69)
-    assert compare_contrast(baseline, followup, _pure((0 * fluid, gray, white)), 1.6) is None
-    assert compare_contrast(baseline, followup, _pure((white, gray, fluid)), 1.6) is None  # not the order of a T1w scan
+    assert compare_contrast(baseline, followup, _pure((0 * fluid, gray, white)), NO_NUCLEI, 1.6) is None
+    # not the order of a T1w scan
+    assert compare_contrast(baseline, followup, _pure((white, gray, fluid)), NO_NUCLEI, 1.6) is None
+
+
+def test_cortex_and_nuclei_that_disagree_are_averaged_and_doubted():
+    baseline, _, *fractions = _two_contrasts(0.66)
+    nuclei = np.zeros(SHAPE, bool)
+    nuclei[SHAPE[0] // 2 :] = True  # one half of the gray matter: as many voxels as the other
+    percent = np.where(nuclei, 0.0, -1.0)
+    followup = (baseline * (1 + percent / 100 * fractions[1])).astype(np.float32)
+    contrast = compare_contrast(baseline, followup, _pure(fractions), nuclei, 1.6)
+    found = 100 * (contrast.followup[1] / contrast.baseline[1] - 1)
+    assert found == pytest.approx(-0.5, abs=0.15)
+    assert 100 * contrast.gray_se / contrast.baseline[1] > 0.4
+    moved = contrast.moved(0.01)
+    assert moved.followup[1] - moved.baseline[1] == pytest.approx(contrast.followup[1] - contrast.baseline[1] + 0.01)

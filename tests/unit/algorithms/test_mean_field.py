@@ -2,7 +2,7 @@ import numba
 import numpy as np
 import pytest
 
-from graytrace.algorithms.mean_field import ClassTable, neighbours_of, settle_fractions
+from graytrace.algorithms.mean_field import ClassTable, neighbors_of, settle_fractions
 
 # two classes, gray around 0.6 and white around 1
 INTENSITIES = np.linspace(0, 2, 201)
@@ -18,21 +18,21 @@ TABLE = ClassTable(
 def _settle(x, inside, *, pull, sweeps=3):
     chances = np.full((x.size, 2), 0.5, np.float32)
     return settle_fractions(
-        x.astype(np.float32), chances, TABLE, neighbours_of(inside), np.ones(3), pull=pull, sweeps=sweeps
+        x.astype(np.float32), chances, TABLE, neighbors_of(inside), np.ones(3), pull=pull, sweeps=sweeps
     )
 
 
-def test_neighbours_are_the_six_around_and_none_outside():
+def test_neighbors_are_the_six_around_and_none_outside():
     inside = np.ones((3, 3, 3), bool)
     inside[0, 1, 1] = False
     number = np.full((3, 3, 3), -1)
     number[inside] = np.arange(26)
-    assert neighbours_of(inside)[number[1, 1, 1]].tolist() == [
+    assert neighbors_of(inside)[number[1, 1, 1]].tolist() == [
         -1, number[2, 1, 1], number[1, 0, 1], number[1, 2, 1], number[1, 1, 0], number[1, 1, 2]
     ]  # fmt: skip
 
 
-def test_without_neighbours_it_is_bayes():
+def test_without_neighbors_it_is_bayes():
     x = np.array([0.6, 0.8, 1.0])
     found = _settle(x, np.ones((3, 1, 1), bool), pull=0.0)
     likelihood = np.stack([np.exp(-0.5 * ((x - m) / 0.15) ** 2) for m in (0.6, 1.0)])
@@ -41,7 +41,7 @@ def test_without_neighbours_it_is_bayes():
     np.testing.assert_allclose(found.expected, 1.5)
 
 
-def test_a_doubtful_voxel_follows_its_neighbours():
+def test_a_doubtful_voxel_follows_its_neighbors():
     inside = np.ones((5, 5, 5), bool)
     x = np.full(inside.shape, 1.0)
     x[2, 2, 2] = 0.78  # a little nearer to gray

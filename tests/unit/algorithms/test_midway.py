@@ -8,9 +8,9 @@ from graytrace.algorithms.midway import Visit, affine_matrix, align_visits
 SHAPE = (52, 60, 50)
 
 
-def similarity(parameters: np.ndarray, centre: np.ndarray) -> np.ndarray:
+def similarity(parameters: np.ndarray, center: np.ndarray) -> np.ndarray:
     """Three rotations, three translations and one logarithmic scale for all axes."""
-    return affine_matrix(np.concatenate([parameters[:6], np.repeat(parameters[6], 3), np.zeros(3)]), centre)
+    return affine_matrix(np.concatenate([parameters[:6], np.repeat(parameters[6], 3), np.zeros(3)]), center)
 
 
 def _visit(orientation: str, parameters: np.ndarray, seed: int) -> Visit:

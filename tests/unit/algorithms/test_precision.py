@@ -2,41 +2,53 @@ import dataclasses
 
 import pytest
 
-from graytrace.algorithms.precision import budget_error, interval
+from graytrace.algorithms.precision import SHARES, TISSUES, Evidence, budget_error, interval
 
-QUIET = {
-    "noise_points": 0.01,
-    "scale_se_percent": 0.004,
-    "sharpness_effect_points": 0.0,
-    "difference_percent": -1.0,
-    "longest_voxel_mm": 1.0,
-}
+QUIET = Evidence(
+    change_percent=-1.0,
+    noise_points=0.01,
+    block_points=0.03,
+    scale_se_percent=0.004,
+    sharpness_points=0.0,
+    shading_points=0.0,
+    contrast_points=0.0,
+    difference_percent=-1.0,
+    longest_voxel_mm=1.0,
+)
 
 
-def _se(change_percent: float = -1.0, **changed: float | None) -> float:
-    return budget_error(change_percent, **{**QUIET, **changed}).se
+def _se(tissue: str = "gm", **changed: float | None) -> float:
+    return budget_error(dataclasses.replace(QUIET, **changed), SHARES[tissue]).se
 
 
+@pytest.mark.parametrize("tissue", TISSUES)
 @pytest.mark.parametrize(
     "worse",
     [
-        {"noise_points": 0.3},
-        {"scale_se_percent": 0.1},
+        {"noise_points": 0.5},
+        {"block_points": 0.5},
+        {"scale_se_percent": 0.2},
         {"scale_se_percent": None},
-        {"sharpness_effect_points": -0.5},
-        {"difference_percent": 1.0},
+        {"sharpness_points": -3.0},
+        {"shading_points": 3.0},
+        {"contrast_points": 0.5},
+        {"difference_percent": 3.0},
         {"longest_voxel_mm": 3.0},
-        {"change_percent": -4.0, "difference_percent": -4.0},
+        {"change_percent": -5.0, "difference_percent": -5.0},
     ],
     ids=str,
 )
-def test_what_makes_a_number_less_sure_widens_its_error(worse):
-    assert _se(**worse) > 1.2 * _se()
+def test_what_makes_a_number_less_sure_widens_its_error(tissue, worse):
+    assert _se(tissue, **worse) > 1.2 * _se(tissue)
 
 
 def test_parts_add_in_squares():
-    budget = budget_error(-1.0, **QUIET)
+    budget = budget_error(QUIET, SHARES["gm"])
     assert budget.se**2 == pytest.approx(sum(part**2 for part in dataclasses.astuple(budget)))
+
+
+def test_a_brain_of_a_single_block_has_an_error_all_the_same():
+    assert 0 < _se(block_points=float("nan")) < 1
 
 
 def test_interval_lies_around_the_change():

@@ -89,7 +89,7 @@ def test_an_image_that_is_nearly_all_zero_is_refused(save, ball):
 
 
 @pytest.mark.parametrize("value", [np.nan, np.inf, -np.inf])
-def test_a_few_voxels_that_are_not_finite_take_their_neighbours_mean(save, ball, value):
+def test_a_few_voxels_that_are_not_finite_take_their_neighbors_mean(save, ball, value):
     ball[10, 11, 12] = value
     scan = read_scan(save(ball))
     assert scan.volume.data[10, 11, 12] == pytest.approx(700)
@@ -176,7 +176,7 @@ def test_a_pointer_without_content_says_how_to_fetch_it(tmp_path, content):
 
 
 @pytest.mark.parametrize("value", [1e10, 3e38, -3e38, 65535])
-def test_spikes_take_the_mean_of_their_neighbours(save, ball, value):
+def test_spikes_take_the_mean_of_their_neighbors(save, ball, value):
     data = ball.copy()
     data[10, 11, 12] = value
     scan = read_scan(save(data))

@@ -6,7 +6,7 @@ from graytrace.phantoms.random_fields import draw_smooth_field
 SAMPLING_TOLERANCE = 0.05  # mean and spread are taken on every third voxel
 
 
-def _neighbour_correlation(field, axis):
+def _neighbor_correlation(field, axis):
     first, second = (
         np.take(field, range(field.shape[axis] - 1), axis),
         np.take(field, range(1, field.shape[axis]), axis),
@@ -29,12 +29,12 @@ def test_the_same_seed_draws_the_same_field():
 
 def test_a_longer_field_is_smoother():
     short, long = (draw_smooth_field((40, 40, 40), length, np.random.default_rng(2)) for length in (1.5, 6.0))
-    assert _neighbour_correlation(short, 0) < _neighbour_correlation(long, 0)
+    assert _neighbor_correlation(short, 0) < _neighbor_correlation(long, 0)
 
 
 def test_lengths_may_differ_between_axes():
     field = draw_smooth_field((40, 40, 40), np.array([1.5, 6.0, 6.0]), np.random.default_rng(2))
-    assert _neighbour_correlation(field, 0) < _neighbour_correlation(field, 1)
+    assert _neighbor_correlation(field, 0) < _neighbor_correlation(field, 1)
 
 
 def test_a_field_much_longer_than_the_grid_is_finite():

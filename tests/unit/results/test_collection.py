@@ -6,9 +6,9 @@ import pytest
 
 from graytrace.findings import Flag, Reason
 from graytrace.records import Record, record_path, write_record
+from graytrace.results.collection import collect_results, summarize_run
 from graytrace.study.config import load_config
 from graytrace.study.plan import plan_study
-from graytrace.results.collection import collect_results, summarize_run
 from graytrace.tables import format_table, write_table
 
 VOLUMES = {
@@ -303,17 +303,29 @@ def wrong(study, content):
     [
         ({"alignment_similarity": 0.5, "turned_similarity": 0.51}, "another_head"),
         (
-            {"alignment_similarity": 0.57, "turned_similarity": 0.63, "turn": {"is_mirror": True, "words": "left is right"}},
+            {
+                "alignment_similarity": 0.57,
+                "turned_similarity": 0.63,
+                "turn": {"is_mirror": True, "words": "left is right"},
+            },
             "another_head",
         ),
         ({"detail_similarity": 1.0}, "same_scan"),
         ({"head_outside_difference_percent": 80.0}, "skull_stripped_one_visit"),
         (
-            {"alignment_similarity": 0.9, "turned_similarity": 0.99, "turn": {"is_mirror": True, "words": "left is right"}},
+            {
+                "alignment_similarity": 0.9,
+                "turned_similarity": 0.99,
+                "turn": {"is_mirror": True, "words": "left is right"},
+            },
             "mirrored",
         ),
         (
-            {"alignment_similarity": 0.6, "turned_similarity": 0.99, "turn": {"is_mirror": False, "words": "top is bottom"}},
+            {
+                "alignment_similarity": 0.6,
+                "turned_similarity": 0.99,
+                "turn": {"is_mirror": False, "words": "top is bottom"},
+            },
             "orientation_differs",
         ),
     ],

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import asdict, fields
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ from nipype.interfaces.base import File, isdefined, traits
 
 from graytrace.algorithms.change import ChangeMeasure, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
-from graytrace.algorithms.precision import interval
+from graytrace.algorithms.precision import SHARES, budget_error, interval
 from graytrace.algorithms.visits import VisitTissue
 from graytrace.arrays import Fractions
 from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
@@ -23,7 +23,9 @@ from graytrace.images.reading import read_volume
 from graytrace.images.writing import write_volume
 
 VISITS = ("baseline", "followup")
-_GROUPS = ("images", "error", "sharpness_difference_mm2")  # of several numbers
+_NUMBERS = ("gm_jacobian_percent", "differential_bias_percent", "covered_percent")
+_EVIDENCE = ("noise_points", "block_points", "sharpness_points", "shading_points", "contrast_points")
+_PARTS = ("cortical_gm", "deep_gm")  # of gray matter
 _TISSUES = ("gm", "wm", "subcortical_gm")
 
 
@@ -110,22 +112,30 @@ def _measures(change: ChangeMeasure, *, parts: bool) -> dict[str, float]:
     """
     if not math.isfinite(change.gm_change_percent):
         raise ValueError("there is no gray matter that both visits have in common")
-    kept = [field.name for field in fields(change) if field.name not in _GROUPS]
-    numbers = {name: float(getattr(change, name)) for name in kept}
-    low, high = interval(change.gm_change_percent, change.error.se)
-    numbers |= {
-        "gm_change_se_points": change.error.se,
-        "gm_change_low_percent": low,
-        "gm_change_high_percent": high,
-        **{f"gm_change_se_{part}_points": value for part, value in asdict(change.error).items()},
-        **{
-            f"sharpness_difference_{axis}_mm2": v
-            for axis, v in zip("xyz", change.sharpness_difference_mm2, strict=True)
-        },
-    }
-    numbers["deep_gm_change_percent"] = numbers.pop("subcortical_gm_change_percent")
-    if not parts:
-        del numbers["deep_gm_change_percent"], numbers["cortical_gm_change_percent"]
-    numbers["midway_noise_percent"] = 100 * numbers.pop("noise_sd")
-    numbers["residual_percent"] = 100 * numbers.pop("residual_sd")
+    numbers: dict[str, float] = {name: float(getattr(change, name)) for name in _NUMBERS}
+    numbers["sharpness_effect_points"] = change.evidence["gm"].sharpness_points
+    for axis, difference in zip("xyz", change.sharpness_difference_mm2, strict=True):
+        numbers[f"sharpness_difference_{axis}_mm2"] = difference
+    numbers["midway_noise_percent"] = 100 * change.noise_sd
+    numbers["residual_percent"] = 100 * change.residual_sd
+    for tissue in change.changes:
+        if parts or tissue not in _PARTS:
+            numbers |= _with_error(tissue, change)
     return {name: value for name, value in numbers.items() if math.isfinite(value)}
+
+
+def _with_error(tissue: str, change: ChangeMeasure) -> dict[str, float]:
+    """The change of a tissue, its interval, and the budget of its error."""
+    percent = change.changes[tissue]
+    evidence = change.evidence[tissue]
+    budget = budget_error(evidence, SHARES[tissue])
+    low, high = interval(percent, budget.se)
+    return {
+        f"{tissue}_change_percent": percent,
+        f"{tissue}_change_se_points": budget.se,
+        f"{tissue}_change_low_percent": low,
+        f"{tissue}_change_high_percent": high,
+        **{f"{tissue}_change_se_{part}_points": value for part, value in asdict(budget).items()},
+        **{f"{tissue}_{name}": getattr(evidence, name) for name in _EVIDENCE},
+        f"{tissue}_plain_difference_percent": evidence.difference_percent,
+    }
