@@ -3,24 +3,20 @@
 from __future__ import annotations
 
 import copy
-import difflib
 import json
-import reprlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import yaml
-from jsonschema import Draft202012Validator
-from jsonschema.exceptions import ValidationError
 
 from graytrace.errors import ConfigError
 from graytrace.schemas import load_config_schema, load_metrics
+from graytrace.study.config_faults import join_key, list_faults
 
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
-_MAX_MESSAGE = 300
 Window = tuple[float, float]
 _OF_THE_STUDY = frozenset({"study", "engines", "quality", "statistics"})
 
@@ -47,6 +43,16 @@ class Config:
         Stage to engine.
     suites : mapping
         Section of an engine's options (``fsl``, ``ants`` …) to its keys; paths are absolute.
+    question : str or None
+        As the protocol writes it.
+    primary_test : str
+        The test that answers it.
+    shapes : tuple of str
+        Tried by the maximum-contrast test.
+    emax_half_dose : float or None
+        Of the shape emax.
+    strata : tuple of str
+        Columns of participants.tsv.
     """
 
     bids_dir: Path | None
@@ -65,6 +71,11 @@ class Config:
     outcome: str
     quality: Mapping[str, Any]
     suites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    question: str | None = None
+    primary_test: str = "spearman"
+    shapes: tuple[str, ...] = ("linear", "log_linear", "emax", "step")
+    emax_half_dose: float | None = None
+    strata: tuple[str, ...] = ()
 
     @property
     def participants_table(self) -> Path | None:
@@ -89,10 +100,15 @@ class Config:
             "engines": dict(self.engines),
             "quality": dict(self.quality),
             "statistics": {
+                "question": self.question,
                 "dose_column": self.dose_column,
                 "columns": [column if isinstance(column, str) else dict(column) for column in self.columns],
                 "covariates": list(self.covariates),
                 "outcome": self.outcome,
+                "primary_test": self.primary_test,
+                "shapes": list(self.shapes),
+                "emax_half_dose": self.emax_half_dose,
+                "strata": list(self.strata),
             },
             **{name: dict(section) for name, section in self.suites.items()},
         }
@@ -174,7 +190,7 @@ def _refuse_twice(path: Path, node: yaml.Node | None, where: str = "") -> None:
     lines: dict[str, int] = {}
     for key, value in node.value:
         name, line = str(key.value), key.start_mark.line + 1
-        full = _join(where, name)
+        full = join_key(where, name)
         if name in lines:
             raise ConfigError(
                 f"{path}: {full} stands twice, in line {lines[name]} and in line {line}: only one would count. "
@@ -210,7 +226,7 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         With every fault and, for an unknown key, the nearest one that exists.
     """
     named = [(path, read_config(path)) for path in config_files]
-    faults = _faults(content)
+    faults = list_faults(content)
     if faults:
         raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
     _check_limits(content["quality"])
@@ -229,13 +245,15 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         dates=paths.get("dates"),
         exclusions=paths.get("exclusions"),
         engines=dict(content["engines"]),
-        dose_column=content["statistics"]["dose_column"],
-        covariates=tuple(content["statistics"]["covariates"]),
         suites=_suites(content, named),
-        columns=tuple(content["statistics"]["columns"]),
-        outcome=content["statistics"]["outcome"],
         quality=content["quality"],
+        **_statistics(content["statistics"]),
     )
+
+
+def _statistics(section: Mapping[str, Any]) -> dict[str, Any]:
+    """What the trial asks, lists as tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
 
 
 def _check_limits(quality: Mapping[str, Any]) -> None:
@@ -332,51 +350,6 @@ def _suites(content: Mapping[str, Any], named: Sequence[tuple[Path, Mapping[str,
             options[key] = str(path)
         suites[name] = options
     return suites
-
-
-def _faults(content: Mapping[str, Any]) -> list[str]:
-    """One sentence for each way in which a configuration departs from its schema."""
-    schema = load_config_schema()
-    errors = sorted(Draft202012Validator(schema).iter_errors(content), key=lambda error: error.json_path)
-    return [sentence for error in errors for sentence in _sentences(error, schema)]
-
-
-def _sentences(error: ValidationError, schema: Mapping[str, Any]) -> Iterable[str]:
-    violated: Any = error.schema
-    expected: Any = error.validator_value
-    found: Any = error.instance
-    where = ".".join(str(part) for part in error.absolute_path)
-    if error.validator == "additionalProperties":
-        known = list(violated["properties"])
-        for key in sorted(set(map(str, found)) - set(known)):
-            yield f"{_join(where, key)}: no such key{_suggestion(key, where, known, schema)}"
-    elif error.validator == "type":
-        kinds = [expected] if isinstance(expected, str) else expected
-        quotes = " Write it in quotes." if "string" in kinds and isinstance(found, int | float) else ""
-        yield f"{where}: expected {' or '.join(kinds)}, got {reprlib.repr(found)}.{quotes}"
-    elif error.validator == "pattern":
-        shown = reprlib.repr(found)
-        yield f"{where}: {shown} is no BIDS label (letters and digits only, with or without ses- in front)."
-    else:
-        yield f"{where or 'the whole'}: {error.message[:_MAX_MESSAGE]}."
-
-
-def _suggestion(key: str, where: str, known: list[str], schema: Mapping[str, Any]) -> str:
-    """The nearest right key: first among those of the same section, then anywhere."""
-    near = difflib.get_close_matches(key, known, n=1, cutoff=0.6)
-    if near:
-        return f". Did you mean {_join(where, near[0])}?"
-    elsewhere = {
-        inner: name for name, section in schema["properties"].items() for inner in section.get("properties", {})
-    }
-    near = difflib.get_close_matches(key, list(elsewhere), n=1, cutoff=0.6)
-    if near:
-        return f". Did you mean {elsewhere[near[0]]}.{near[0]}?"
-    return f"; there are: {', '.join(known)}."
-
-
-def _join(where: str, key: str) -> str:
-    return f"{where}.{key}" if where else key
 
 
 def _anchor(key: str, value: str, named: Sequence[tuple[Path, Mapping[str, Any]]], *, section: str = "study") -> Path:
