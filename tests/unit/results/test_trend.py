@@ -120,7 +120,6 @@ def test_the_best_case_speaks_for_what_was_found_whatever_its_sign(trial):
 def test_strata_of_the_design_are_kept(trial):
     trial.statistics["strata"] = ["site"]
     rows = trial.analyze()
-    assert "all 1,620 arrangements within 2 strata (site)" not in rows[0]["note"]
     # six patients of site A on three doses and three of site B: 90 x 6
     assert "all 540 arrangements within 2 strata (site)" in rows[0]["note"]
 
@@ -158,7 +157,8 @@ def test_one_dose_only_is_a_note_beside_its_mean(trial):
     rows = trial.analyze()
     assert rows[0]["note"] == "Not computed: all patients have the same value."
     assert list(select(rows, "group_mean")) == ["2"]
-    assert select(rows, "group_mean")["2"]["value_low"] < -1 < select(rows, "group_mean")["2"]["value_high"] + 1
+    mean = select(rows, "group_mean")["2"]
+    assert mean["value_low"] < mean["value"] < mean["value_high"]
     assert len(rows) == 2
 
 

@@ -9,7 +9,7 @@ from statsmodels.stats.nonparametric import jonckheere_terpstra
 
 from graytrace.statistics.trend import MOST_FOR_PAIRS, TrendTests, find_trend, score_shapes
 
-DOSES = np.repeat([0.7, 1.4, 2.8, 5.7], 3)
+DOSES = np.repeat([0.7, 1.4, 5.7], 3)
 SMALL = np.repeat([1.0, 2.0, 4.0], [2, 2, 3])
 ALPHA = 0.05
 TESTS = ("max_contrast", "spearman", "jonckheere_terpstra")
@@ -121,7 +121,7 @@ def test_among_trials_without_effect_strata_keep_the_error_rate_where_they_diffe
     trials = 1_000
     rng = np.random.default_rng(2)
     strata = np.repeat([0, 1], 5)
-    doses = np.array([1, 1, 1, 2, 4, 1, 2, 4, 4, 4.0])
+    doses = np.array([1, 1, 1, 2, 2, 2, 2, 4, 4, 4.0])
     outcomes = 3.0 * strata + rng.normal(size=(trials, 10))
     slack = 3 * np.sqrt(ALPHA * (1 - ALPHA) / trials)
     kept = TrendTests(doses, strata=strata).p_values(outcomes)
@@ -131,8 +131,7 @@ def test_among_trials_without_effect_strata_keep_the_error_rate_where_they_diffe
 
 
 def test_the_step_is_found_where_only_the_highest_dose_works():
-    rng = np.random.default_rng(10)
-    y = rng.normal(size=12) + 3 * np.equal(DOSES, 5.7)
+    y = np.array([0.2, -0.3, 0.1, -0.2, 0.3, -0.1, 1.1, 0.9, 1.2])
     found = find_trend(DOSES, y)
     assert found.best_shape == "step"
     assert found.max_contrast.value == found.shapes["step"].value > 0
@@ -165,13 +164,13 @@ def test_a_shape_without_noise_is_recognized(mean, shape):
 
 def test_shapes_have_a_value_at_dose_zero_and_follow_the_unit_of_the_dose():
     doses = np.array([0.0, 1, 2, 4])
-    scores, left_out = score_shapes(doses, np.full(4, 3))
+    scores, left_out = score_shapes(doses, np.full(4, 2))
     assert not left_out
     np.testing.assert_allclose(scores["log_linear"], np.log([1, 2, 3, 5]))
     np.testing.assert_allclose(scores["emax"], [0, 1 / 2, 2 / 3, 4 / 5])
-    np.testing.assert_allclose(score_shapes(doses, np.full(4, 3), half_dose=4)[0]["emax"][-1], 0.5)
-    y = np.random.default_rng(2).normal(size=12)
-    one, other = (find_trend(unit * np.repeat(doses, 3), y) for unit in (1, 1e6))
+    np.testing.assert_allclose(score_shapes(doses, np.full(4, 2), half_dose=4)[0]["emax"][-1], 0.5)
+    y = np.random.default_rng(2).normal(size=8)
+    one, other = (find_trend(unit * np.repeat(doses, 2), y) for unit in (1, 1e6))
     assert [test.p for test in one.shapes.values()] == [test.p for test in other.shapes.values()]
 
 
@@ -189,7 +188,7 @@ def test_with_two_doses_all_shapes_are_the_same_comparison():
     y = np.array([1.0, 2, 3, 4, 3.5, 5, 6, 7])
     found = find_trend(doses, y)
     assert found.best_shape == "linear"
-    assert {round(test.p, 12) for test in found.shapes.values()} == {found.max_contrast.p}
+    assert [test.p for test in found.shapes.values()] == pytest.approx([found.max_contrast.p] * 4)
     expected = stats.permutation_test(
         (y[:4], y[4:]), lambda a, b, axis: np.mean(a, axis=axis) - np.mean(b, axis=axis), vectorized=True
     )
@@ -209,9 +208,9 @@ def test_ties_by_arithmetic_are_ties():
 @pytest.mark.parametrize(
     ("doses", "outcome", "strata", "message"),
     [
-        (np.ones(12), np.arange(12.0), None, "same value"),
-        (DOSES, np.full(12, 0.3), None, "same value"),
-        (DOSES, np.repeat([0.1, 0.3 - 0.1, 0.2], 4), np.repeat([0, 1, 1], 4), "same value"),
+        (np.ones(9), np.arange(9.0), None, "same value"),
+        (DOSES, np.full(9, 0.3), None, "same value"),
+        (DOSES, np.array([0.1, 0.3 - 0.1, 0.2] * 3), np.array([0, 1, 1] * 3), "same value"),
         (np.array([1.0, 2]), np.array([0.0, 1]), None, "2 patients are too few"),
         (np.repeat([1.0, 2], 3), np.arange(6.0), np.repeat([0, 1], 3), "of a stratum have the same value"),
     ],

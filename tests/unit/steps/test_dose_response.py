@@ -22,8 +22,7 @@ def test_the_step_writes_both_tables_with_sidecars_and_digests(content, bids):
     atrophy = config.output_dir / "atrophy.tsv"
     columns = ["participant_id", "status", "visit_followup", "interval_years", "gm_change_se_points", config.outcome]
     rows = [
-        "\t".join([who, "ok", "M24", "2.0", "0.2", f"{change:.4f}"])
-        for who, change in zip(names, changes, strict=True)
+        "\t".join([who, "ok", "M24", "2.0", "0.2", f"{change:.4f}"]) for who, change in zip(names, changes, strict=True)
     ]
     atrophy.write_text("\n".join(["\t".join(columns), *rows]) + "\n")
 
