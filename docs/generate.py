@@ -25,6 +25,7 @@ TABLES = {
     "volumes": "a row for every planned scan",
     "quality": "a row for every planned scan and pair",
     "dose_response": "a row for each question",
+    "trend": "rows for each question: how the change follows the dose, and what the answer hangs on",
     "scans": "a row for every planned scan, before anything is measured",
 }
 

@@ -66,6 +66,7 @@ rule dose_response:
             category="Tables",
             labels={"table": "dose response"},
         ),
+        trend=OUT / "trend.tsv",
     log:
         OUT / "logs" / "dose_response.log",
     benchmark:
@@ -86,6 +87,7 @@ rule report:
         volumes=OUT / "volumes.tsv",
         quality=OUT / "quality.tsv",
         dose_response=OUT / "dose_response.tsv",
+        trend=OUT / "trend.tsv",
         run=OUT / "run.json",
     output:
         page=OUT / "report.html",

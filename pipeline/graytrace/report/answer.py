@@ -8,7 +8,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graytrace.report import trend
 from graytrace.report.content import Row, Study, half_interval, number
+from graytrace.report.phrases import outcome_words, show_p, show_slope, tissue_words
 from graytrace.statistics.association import mean_interval
 from graytrace.statistics.power import detectable_correlation
 from graytrace.tables import MISSING
@@ -41,47 +43,87 @@ class Answer:
         return f"{self.headline} {self.evidence}".strip()
 
 
-def write_answer(rows: Sequence[Row], *, questions: int = 1) -> Answer:
-    """What the rows of dose_response.tsv about one question say.
+def write_answer(rows: Sequence[Row], *, questions: int = 1, trends: Sequence[Row] = ()) -> Answer:
+    """What the tables say about one question.
 
     Parameters
     ----------
     rows : sequence of mapping
-        The row of everyone first, then those of the other analyses.
+        Of dose_response.tsv: the row of everyone first, then those of the other analyses.
     questions : int
         How many questions the p-values are corrected for.
+    trends : sequence of mapping
+        Of trend.tsv; its primary test answers. Without them the rank correlation's random permutations do.
     """
-    row = rows[0]
-    predictor, tissue = row["predictor"], tissue_words(row["outcome"])
-    if row["spearman_p"] == MISSING:
-        return Answer(f"Whether the change goes with {predictor} was not computed ({row['n']} patients). {row['note']}")
-    rho, low, high = (float(row[f"spearman_rho{end}"]) for end in ("", "_low", "_high"))
-    p, n = float(row["spearman_p_holm"]), int(row["n"])
-    corrected = f", corrected for {questions} questions" if questions > 1 else ""
-    evidence = (
-        f"Rank correlation {rho:+.2f} (95 % interval {low:+.2f} to {high:+.2f}), p {show_p(p)}{corrected}, "
-        f"{n} patients. For each unit of {predictor} the {outcome_words(row['outcome'])} differs by {show_slope(row)} "
-        "percentage points."
-    )
-    if p < _CLEAR_P:
-        headline = f"The higher the {predictor}, the {'less' if rho > 0 else 'more'} {tissue} was lost."
-        chance = "less than 0.1 %" if p < 0.001 else f"{100 * p:.2g} %"
-        sure = f"Were there no relation, chance would show one as strong in {chance} of such trials."
-    else:
-        headline = f"No clear relation between {predictor} and the {outcome_words(row['outcome'])}."
-        sure = (
-            f"This does not show that there is none: with {n} patients only a correlation beyond "
-            f"±{detectable_correlation(n):.2f} is found four times out of five."
+    row, primary = rows[0], trend.find_primary(trends)
+    predictor = row["predictor"]
+    if row["spearman_p"] == MISSING or (primary is not None and primary["p"] == MISSING):
+        said = row if row["spearman_p"] == MISSING or primary is None else primary
+        return Answer(
+            f"Whether the change goes with {predictor} was not computed ({said['n']} patients). {said['note']}"
         )
-    certainty = [sure, *(_other_analysis(other) for other in rows[1:])]
-    if (float(row["spearman_p"]) < _CLEAR_P) == (low <= 0 <= high):
-        certainty.append(
+    found, p, rises = _find_relation(row, primary, trends)
+    n = int(row["n"])
+    corrected = f", corrected for {questions} questions" if questions > 1 else ""
+    evidence = f"{found}, p {show_p(p)}{corrected}, {n} patients. {_describe_size(row, primary, trends)}"
+    sure = [_describe_chance(p, n), *(_other_analysis(other) for other in rows[1:])]
+    low, high = float(row["spearman_rho_low"]), float(row["spearman_rho_high"])
+    is_ranked = primary is None or primary["item"] == "spearman"
+    if is_ranked and (float(row["spearman_p"]) < _CLEAR_P) == (low <= 0 <= high):
+        sure.append(
             "It is close: p-value (permutations) and interval (bootstrap) fall on different sides of the border."
         )
+    sure += trend.describe_firmness(trends)
     lacking = row["note"].partition("; ")[2]
     if lacking:
-        certainty.append(f"{lacking.rstrip('.')}.")
-    return Answer(headline, evidence, certainty)
+        sure.append(f"{lacking.rstrip('.')}.")
+    return Answer(_write_headline(row, primary, p, trends, rises=rises), evidence, sure)
+
+
+def _find_relation(row: Row, primary: Row | None, trends: Sequence[Row]) -> tuple[str, float, bool]:
+    """What the test that answers has found, its corrected p, and whether more of the predictor is less loss."""
+    rho, low, high = (float(row[f"spearman_rho{end}"]) for end in ("", "_low", "_high"))
+    ranked = f"Rank correlation {rho:+.2f} (95 % interval {low:+.2f} to {high:+.2f})"
+    if primary is None:
+        return ranked, float(row["spearman_p_holm"]), rho > 0
+    p, value = float(primary["p_holm"]), float(primary["value"])
+    if primary["item"] == "spearman":
+        return ranked, p, value > 0
+    return trend.describe_evidence(primary, trends), p, value > 0
+
+
+def _describe_size(row: Row, primary: Row | None, trends: Sequence[Row]) -> str:
+    """How much, in points: what a slope cannot say of a step, the means of the groups do."""
+    groups = trend.describe_groups(trends, row["predictor"], row["outcome"])
+    if primary is not None and primary["item"] == "max_contrast" and groups:
+        caution = "" if float(primary["p_holm"]) >= _CLEAR_P else " The clearest shape need not be the true one."
+        return f"{groups}{caution}"
+    return (
+        f"For each unit of {row['predictor']} the {outcome_words(row['outcome'])} differs by {show_slope(row)} "
+        "percentage points."
+    )
+
+
+def _write_headline(row: Row, primary: Row | None, p: float, trends: Sequence[Row], *, rises: bool) -> str:
+    predictor, tissue = row["predictor"], tissue_words(row["outcome"])
+    if p >= _CLEAR_P:
+        return f"No clear relation between {predictor} and the {outcome_words(row['outcome'])}."
+    amount = "less" if rises else "more"
+    shape = trend.largest_shape(trends)
+    if primary is not None and primary["item"] == "max_contrast" and shape is not None and shape["item"] == "step":
+        return f"Patients with the highest {predictor} lost {amount} {tissue} than the others."
+    return f"The higher the {predictor}, the {amount} {tissue} was lost."
+
+
+def _describe_chance(p: float, n: int) -> str:
+    """What the p-value means, and what it does not."""
+    if p < _CLEAR_P:
+        chance = "less than 0.1 %" if p < 0.001 else f"{100 * p:.2g} %"
+        return f"Were there no relation, chance would show one as strong in {chance} of such trials."
+    return (
+        f"This does not show that there is none: with {n} patients only a correlation beyond "
+        f"±{detectable_correlation(n):.2f} is found four times out of five."
+    )
 
 
 def _other_analysis(row: Row) -> str:
@@ -177,27 +219,3 @@ def _by_followup(study: Study) -> dict[str, list[Row]]:
 
 def _values(study: Study, rows: Sequence[Row]) -> list[float]:
     return [value for row in rows if (value := number(row, study.outcome)) is not None]
-
-
-def tissue_words(column: str) -> str:
-    """The tissue of a column of change."""
-    words = {"gm": "gray matter", "cortical": "cortical gray matter", "deep": "deep gray matter", "wm": "white matter"}
-    return words.get(column.split("_", maxsplit=1)[0], "the brain")
-
-
-def outcome_words(column: str) -> str:
-    """A column of change in words."""
-    return f"change of {tissue_words(column)}" + (" per year" if column.endswith("per_year") else "")
-
-
-def show_p(p: float) -> str:
-    """A p-value in words: never zero."""
-    return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
-
-
-def show_slope(row: Row) -> str:
-    """Slope and its interval."""
-    if row["slope"] == MISSING:
-        return "n/a"
-    low, high = float(row["slope_low"]), float(row["slope_high"])
-    return f"{float(row['slope']):+.2g} (95 % interval {low:+.2g} to {high:+.2g})"

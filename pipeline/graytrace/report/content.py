@@ -51,6 +51,7 @@ class Study:
     quality: Sequence[Row]
     dose_response: Sequence[Row]
     run: Mapping[str, Any]
+    trend: Sequence[Row] = ()
 
     @property
     def outcome(self) -> str:

@@ -14,6 +14,7 @@ import yaml
 
 from graytrace.records import Record
 from graytrace.report.content import Study, number
+from graytrace.report.trend import TESTS
 from graytrace.statistics.association import RESAMPLES
 from graytrace.tables import MISSING
 
@@ -161,7 +162,26 @@ def _statistics(study: Study) -> str:
         f"tests (all orders where there are at most {RESAMPLES}, else {RESAMPLES} random ones with a fixed seed) and "
         "bias-corrected and accelerated bootstrap intervals, and by Theil and Sen's slope [theilsen], computed with "
         "SciPy "
-        f"{study.run['packages'].get('scipy', '')} [scipy].{holm}{adjusted}"
+        f"{study.run['packages'].get('scipy', '')} [scipy].{_trend(study)}{holm}{adjusted}"
+    )
+
+
+def _trend(study: Study) -> str:
+    """A sentence on the test that answers and on those beside it."""
+    tests = [row for row in study.trend if row["analysis"] == "test" and row["p"] != MISSING]
+    if not tests:
+        return ""
+    asked = study.run["config"]["statistics"]
+    shapes = ", ".join(name.replace("_", "-") for name in asked.get("shapes", []))
+    within = f" within strata of {' and '.join(asked['strata'])}" if asked.get("strata") else ""
+    exact = "all arrangements of patients over doses were listed (exact tests)"
+    drawn = "random arrangements of patients over doses were drawn"
+    is_exact = all("exact p" in row["note"] for row in tests)
+    return (
+        f" The primary test was {TESTS[asked.get('primary_test', 'spearman')]}. A maximum-contrast test over shapes "
+        f"({shapes}; the first step of MCP-Mod [mcpmod], with the permutation distribution of the largest contrast), "
+        f"Jonckheere and Terpstra's test [jonckheere] and Spearman's correlation shared one permutation scheme: "
+        f"{exact if is_exact else drawn}{within}."
     )
 
 

@@ -14,7 +14,7 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
-from graytrace.report import answer, content, plots
+from graytrace.report import answer, content, phrases, plots, trend
 from graytrace.report.content import Card, Study, number
 from graytrace.report.figures import COLUMNS, MAP_LIMIT_PERCENT, PANEL_PIXELS
 from graytrace.report.methods import Methods, list_versions
@@ -94,6 +94,7 @@ def _context(
     return {
         "title": title,
         "version": study.run["version"],
+        "asked": trend.write_question(study),
         "changes": answer.write_changes(study),
         "certainty": answer.write_certainty(study),
         "untreated": answer.write_untreated(predictors.get(str(study.run["config"]["statistics"]["dose_column"]), {})),
@@ -204,7 +205,7 @@ def _locate(picture: Picture, folder: Path, *, embeds: bool) -> Picture:
 
 def _axis(study: Study) -> str:
     """The outcome as the label of an axis."""
-    return f"{answer.outcome_words(study.outcome)} (%)"
+    return f"{phrases.outcome_words(study.outcome)} (%)"
 
 
 def _points(study: Study, values: Mapping[str, float] | None = None, followup: str | None = None) -> list[plots.Point]:
@@ -235,7 +236,8 @@ def _question(
     name, followup = main["predictor"], main["visit_followup"]
     where = f" ({followup})" if study.has_several_followups else ""
     questions = sum(row["analysis"] == "everyone" for row in study.dose_response)
-    found = answer.write_answer(rows, questions=questions)
+    trends = trend.rows_of(study, name, followup)
+    found = answer.write_answer(rows, questions=questions, trends=trends)
     points = _points(study, predictors.get(name, {}), followup)
     plot = None
     if len(points) > 1:
@@ -257,6 +259,9 @@ def _question(
         "plot": plot,
         "alt": f"Change of each patient over {name}. {found.text}",
         "rows": [_statistics_row(row) for row in rows] if main["spearman_p"] != MISSING else [],
+        "predictor": name,
+        "unit": "% per year" if study.outcome.endswith("per_year") else "%",
+        **trend.make_tables(trends),
     }
 
 
@@ -269,7 +274,7 @@ def _statistics_row(row: Mapping[str, str]) -> dict[str, str]:
         return text if MISSING in {low, high} else f"{text} ({float(low):+.2f} to {float(high):+.2f})"
 
     def p(column: str) -> str:
-        return "" if row[column] == MISSING else answer.show_p(float(row[column])).removeprefix("= ")
+        return "" if row[column] == MISSING else phrases.show_p(float(row[column])).removeprefix("= ")
 
     return {
         "who": _ANALYSES[row["analysis"]],
@@ -279,7 +284,7 @@ def _statistics_row(row: Mapping[str, str]) -> dict[str, str]:
         "spearman_p_holm": p("spearman_p_holm"),
         "pearson": shown("pearson_r"),
         "pearson_p": p("pearson_p"),
-        "slope": answer.show_slope(row),
+        "slope": phrases.show_slope(row),
         "note": row["note"] if row["note"] != MISSING else "",
     }
 

@@ -14,7 +14,7 @@ LABELS = "index\tname\n0\tBackground\n1\tGray Matter\n2\tWhite Matter\n3\tCerebr
 IGNORED = (
     *(
         f"{table}.{ending}"
-        for table in ("atrophy", "volumes", "quality", "scans", "dose_response")
+        for table in ("atrophy", "volumes", "quality", "scans", "dose_response", "trend")
         for ending in ("tsv", "json")
     ),
     "run.json",

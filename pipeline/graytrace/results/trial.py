@@ -50,7 +50,7 @@ def analyze_trial(config: Config, atrophy: Sequence[Mapping[str, str]]) -> list[
         measured = [row for row in atrophy if row["visit_followup"] == followup and row["status"] in MEASURED]
         for predictor in predictors:
             asked = {"predictor": predictor.name, **visits}
-            everyone = _pairs(measured, predictor, config.outcome)
+            everyone = match_pairs(measured, predictor, config.outcome)
             row = {**asked, "analysis": "everyone", **_associate(everyone, predictor.note)}
             row["note"] += _lacking(measured, predictor)
             rows.append(row)
@@ -72,7 +72,7 @@ def analyze_trial(config: Config, atrophy: Sequence[Mapping[str, str]]) -> list[
 Pair = tuple[Mapping[str, str], float, float]
 
 
-def _pairs(rows: Sequence[Mapping[str, str]], predictor: Predictor, outcome: str) -> list[Pair]:
+def match_pairs(rows: Sequence[Mapping[str, str]], predictor: Predictor, outcome: str) -> list[Pair]:
     """Patients with both numbers: row, predictor, outcome."""
     return [
         (row, predictor.values[row["participant_id"]], float(row[outcome]))

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from graytrace.files import file_sha256, write_json
 from graytrace.records import TABLE_DIGESTS
+from graytrace.results.trend import analyze_trend
 from graytrace.results.trial import analyze_trial
 from graytrace.steps.arguments import add_config_argument, config_of
 from graytrace.tables import read_rows, write_table
@@ -19,10 +20,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> None:
-    """Write dose_response.tsv."""
+    """Write dose_response.tsv and trend.tsv."""
     config = config_of(args)
     rows = read_rows(args.atrophy, required=["participant_id", "status", "visit_followup", config.outcome])
     folder = args.atrophy.parent
-    write_table(folder, "dose_response", analyze_trial(config, [row.cells for row in rows]))
-    digest = file_sha256(folder / "dose_response.tsv")
-    write_json(folder / TABLE_DIGESTS, {"tables": {"dose_response.tsv": digest}})
+    cells = [row.cells for row in rows]
+    tables = {"dose_response": analyze_trial(config, cells), "trend": analyze_trend(config, cells)}
+    for name, found in tables.items():
+        write_table(folder, name, found)
+    digests = {f"{name}.tsv": file_sha256(folder / f"{name}.tsv") for name in tables}
+    write_json(folder / TABLE_DIGESTS, {"tables": digests})

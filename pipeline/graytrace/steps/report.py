@@ -18,7 +18,7 @@ from graytrace.study.config import Config
 from graytrace.study.questions import read_predictors
 from graytrace.tables import read_rows
 
-_TABLES = ("atrophy", "volumes", "quality", "dose_response")
+_TABLES = ("atrophy", "volumes", "quality", "dose_response", "trend")
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:

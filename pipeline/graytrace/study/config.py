@@ -43,6 +43,16 @@ class Config:
         Stage to engine.
     suites : mapping
         Section of an engine's options (``fsl``, ``ants`` …) to its keys; paths are absolute.
+    question : str or None
+        As the protocol writes it.
+    primary_test : str
+        The test that answers it.
+    shapes : tuple of str
+        Tried by the maximum-contrast test.
+    emax_half_dose : float or None
+        Of the shape emax.
+    strata : tuple of str
+        Columns of participants.tsv.
     """
 
     bids_dir: Path | None
@@ -61,6 +71,11 @@ class Config:
     outcome: str
     quality: Mapping[str, Any]
     suites: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+    question: str | None = None
+    primary_test: str = "spearman"
+    shapes: tuple[str, ...] = ("linear", "log_linear", "emax", "step")
+    emax_half_dose: float | None = None
+    strata: tuple[str, ...] = ()
 
     @property
     def participants_table(self) -> Path | None:
@@ -85,10 +100,15 @@ class Config:
             "engines": dict(self.engines),
             "quality": dict(self.quality),
             "statistics": {
+                "question": self.question,
                 "dose_column": self.dose_column,
                 "columns": [column if isinstance(column, str) else dict(column) for column in self.columns],
                 "covariates": list(self.covariates),
                 "outcome": self.outcome,
+                "primary_test": self.primary_test,
+                "shapes": list(self.shapes),
+                "emax_half_dose": self.emax_half_dose,
+                "strata": list(self.strata),
             },
             **{name: dict(section) for name, section in self.suites.items()},
         }
@@ -225,13 +245,15 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         dates=paths.get("dates"),
         exclusions=paths.get("exclusions"),
         engines=dict(content["engines"]),
-        dose_column=content["statistics"]["dose_column"],
-        covariates=tuple(content["statistics"]["covariates"]),
         suites=_suites(content, named),
-        columns=tuple(content["statistics"]["columns"]),
-        outcome=content["statistics"]["outcome"],
         quality=content["quality"],
+        **_statistics(content["statistics"]),
     )
+
+
+def _statistics(section: Mapping[str, Any]) -> dict[str, Any]:
+    """What the trial asks, lists as tuples."""
+    return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
 
 
 def _check_limits(quality: Mapping[str, Any]) -> None:

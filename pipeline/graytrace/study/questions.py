@@ -108,7 +108,8 @@ def check_questions(config: Config) -> None:
     if config.participants_table is not None and config.participants_table.is_file():
         read_predictors(config)
         read_covariates(config, [])
-    elif config.columns or config.covariates:
+        read_strata(config, [])
+    elif config.columns or config.covariates or config.strata:
         path = config.participants_table
         if path is not None and is_link_without_content(path):
             raise ConfigError(f"statistics: {path} is a {LINK_WITHOUT_CONTENT}.")
@@ -241,6 +242,25 @@ def read_covariates(config: Config, participants: Sequence[str]) -> dict[str, li
     return found
 
 
+def read_strata(config: Config, participants: Sequence[str]) -> list[str]:
+    """The stratum of each of these participants in words; unknown counts as a level of its own, ``n/a``.
+
+    Raises
+    ------
+    ConfigError
+        participants.tsv has no such column, or groups that only differ in how they are written.
+    """
+    rows = _participants(config) if config.strata else None
+    columns = []
+    for column in config.strata:
+        if rows is None or column not in rows[0]:
+            raise ConfigError(f"statistics.strata: {_lacks(rows, column)}.")
+        cells = {row["participant_id"]: row[column] for row in reversed(rows) if row[column] not in _MISSING}
+        _refuse_spellings("strata", column, cells.values())
+        columns.append([cells.get(who, MISSING) for who in participants])
+    return [", ".join(cells) for cells in zip(*columns, strict=True)] if columns else [""] * len(participants)
+
+
 def _is_numeric(column: str, cells: Mapping[str, str]) -> bool:
     """Whether a covariate is of numbers (some cells may be none) or of groups.
 
@@ -253,7 +273,7 @@ def _is_numeric(column: str, cells: Mapping[str, str]) -> bool:
     wrong = {who: text for who, text in known.items() if _number(text) is None}
     if not wrong:
         return True
-    _refuse_spellings(column, known.values())
+    _refuse_spellings("covariates", column, known.values())
     if 2 * len(wrong) <= len(known):
         return True
     looks = sum(_NUMBER_LIKE.match(text) is not None for text in known.values())
@@ -268,7 +288,7 @@ def _is_numeric(column: str, cells: Mapping[str, str]) -> bool:
     )
 
 
-def _refuse_spellings(column: str, texts: Iterable[str]) -> None:
+def _refuse_spellings(key: str, column: str, texts: Iterable[str]) -> None:
     """Refuse groups that only differ in how they are written: F and f would be two sexes.
 
     Raises
@@ -282,7 +302,7 @@ def _refuse_spellings(column: str, texts: Iterable[str]) -> None:
     several = [" and ".join(map(repr, sorted(found))) for found in spellings.values() if len(found) > 1]
     if several:
         raise ConfigError(
-            f"statistics.covariates: {column} has {'; '.join(several)}, which would count as different groups. Write "
+            f"statistics.{key}: {column} has {'; '.join(several)}, which would count as different groups. Write "
             "each group in one way."
         )
 

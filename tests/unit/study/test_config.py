@@ -33,7 +33,11 @@ def test_a_missing_data_set_is_named(content, tmp_path):
         ("study", "follow_up", "study.follow_up: no such key. Did you mean study.followup?"),
         ("engines", "skullstrip", "Did you mean engines.skull_strip?"),
         ("engines", "lesions", "engines.lesions: no such key. Did you mean study.lesions?"),
-        ("statistics", "xyzzy", "statistics.xyzzy: no such key; there are: dose_column, columns, outcome, covariates."),
+        (
+            "statistics",
+            "xyzzy",
+            "no such key; there are: question, dose_column, columns, outcome, covariates, primary_test, shapes",
+        ),
     ],
 )
 def test_a_wrong_key_is_answered_with_the_nearest_right_one(content, section, key, suggestion):
