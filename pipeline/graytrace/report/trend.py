@@ -165,11 +165,9 @@ def _missing_patients(rows: Sequence[Row], p: float) -> str:
         return ""
     who = rows[0]["note"].partition(":")[0]
     turns = (best < CLEAR_P) != (p < CLEAR_P) or (worst < CLEAR_P) != (p < CLEAR_P)
-    end = (
-        f" So they could turn the answer: p is {p:.2g} without them."
-        if turns
-        else f" Both lie on the same side of {CLEAR_P:g} as now."
-    )
+    end = f"So they could turn the answer: p is {p:.2g} without them."
+    if not turns:
+        end = f"Both lie on the same side of {CLEAR_P:g} as p without them ({p:.2g})."
     return (
         f"{who}. Had they the most extreme outcomes that were measured, p would be {best:.2g} if they spoke for the "
         f"relation and {worst:.2g} if they spoke against it. {end}"
