@@ -26,6 +26,7 @@ TABLES = {
     "quality": "a row for every planned scan and pair",
     "dose_response": "a row for each question",
     "scans": "a row for every planned scan, before anything is measured",
+    "repeatability": "a row for each measure, of `graytrace repeatability`",
 }
 
 
