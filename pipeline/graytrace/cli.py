@@ -33,6 +33,10 @@ COMMANDS = {
     "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
     "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
     "power": ("graytrace.commands.power", "say how many patients a trial needs"),
+    "repeatability": (
+        "graytrace.commands.repeatability",
+        "say how far two scans of an unchanged patient differ, and whether stated intervals held",
+    ),
     "run": ("graytrace.commands.run", "measure a whole study, in the manner of BIDS Apps"),
     "truth": ("graytrace.commands.truth", "set what was measured on phantoms beside what is true"),
 }

@@ -63,6 +63,34 @@ class TableRow:
         return read_participant(self.cells.get("participant_id"))
 
 
+def read_number(row: TableRow, column: str, path: Path) -> float | None:
+    """A cell as a number, None where it is missing.
+
+    Parameters
+    ----------
+    row : TableRow
+    column : str
+        Need not be there.
+    path : Path
+        The table, for the error.
+
+    Raises
+    ------
+    ScanTableError
+        The cell has something else, or a number that is not finite.
+    """
+    text = row.get(column)
+    if text is None:
+        return None
+    try:
+        value = float(text)
+    except ValueError:
+        value = math.nan
+    if not math.isfinite(value):
+        raise ScanTableError(f"{path}, line {row.line}: column {column} has {text!r}, expected a number or n/a.")
+    return value
+
+
 def read_rows(path: Path, *, required: Sequence[str]) -> list[TableRow]:
     """Read a tab-separated table, every cell as stripped text. Rows that end early are filled with empty cells.
 

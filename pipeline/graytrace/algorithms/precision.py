@@ -44,7 +44,7 @@ SHARES = {
     "gm": Shares(sharpness=0.13, shading=0.14, model=0.035, agreement=0.10, texture=0.06),
     "cortical_gm": Shares(sharpness=0.13, shading=0.14, model=0.035, agreement=0.09, texture=0.065),
     "deep_gm": Shares(sharpness=0.16, shading=0.14, model=0.065, agreement=0.05, texture=0.12),
-    "wm": Shares(sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.05),
+    "wm": Shares(sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.08),
     "brain": Shares(sharpness=0.14, shading=0.13, model=0.03, agreement=0.08, texture=0.04),
 }
 HALF_INTERVAL_SES = 1.96  # half of a 95 % interval, in standard errors: normal quantile of 0.975

@@ -149,8 +149,15 @@ def show_change(row: Row, column: str, unit: str = "%") -> str:
     if value is None:
         return "not measured"
     half = half_interval(row, column)
-    interval = f" (95 % interval {value - half:+.2f} to {value + half:+.2f})" if half is not None else ""
-    return f"{value:+.2f} {unit}{interval}"
+    if half is None:
+        return f"{value:+.2f} {unit}"
+    source = ", widened to the repeatability of the study's own scanner" if is_widened(row) else ""
+    return f"{value:+.2f} {unit} (95 % interval {value - half:+.2f} to {value + half:+.2f}{source})"
+
+
+def is_widened(row: Row) -> bool:
+    """Whether the interval of the change of gray matter is that of the study's own scanner."""
+    return "gm_change" in row.get("widened_intervals", MISSING).split("; ")
 
 
 def make_cards(study: Study, predictors: Mapping[str, Mapping[str, float]]) -> list[Card]:

@@ -13,7 +13,7 @@ from typing import Any
 import yaml
 
 from graytrace.records import Record
-from graytrace.report.content import Study, number
+from graytrace.report.content import Study, is_widened, number
 from graytrace.report.trend import TESTS
 from graytrace.statistics.association import RESAMPLES
 from graytrace.tables import MISSING
@@ -86,7 +86,19 @@ def _standard_error(study: Study) -> str:
         return ""
     return (
         " The standard error of a patient's change, from the scans' noise, the scanner's scale and errors found in "
-        f"validation, was {min(errors):.2f} to {max(errors):.2f} percentage points."
+        f"validation, was {min(errors):.2f} to {max(errors):.2f} percentage points.{_own_scanner(study)}"
+    )
+
+
+def _own_scanner(study: Study) -> str:
+    """A sentence where scan-rescan pairs of the study's own scanner set the least width of an interval."""
+    if study.run["config"]["quality"].get("repeatability") is None:
+        return ""
+    widened = sum(is_widened(row) for row in study.measured)
+    return (
+        " No 95 % interval was taken to be narrower than the smallest detectable change that scan-rescan pairs on the "
+        f"study's own scanner showed (repeatability as defined in [raunig]); that widened {widened} of "
+        f"{len(study.measured)}."
     )
 
 

@@ -90,7 +90,7 @@ def _context(
     has_errors = any(number(row, "gm_change_se_points") is not None for row in study.measured)
     descriptions = {name: field["description"] for name, field in load_schema("quality")["properties"].items()}
     points = _points(study)
-    errors = "The bar is the 95 % interval from the error of the measurement." if has_errors else ""
+    errors = _describe_bars(study) if has_errors else ""
     return {
         "title": title,
         "version": study.run["version"],
@@ -123,6 +123,18 @@ def _context(
         "picture_width": COLUMNS * PANEL_PIXELS,
         "panel": PANEL_PIXELS,
     }
+
+
+def _describe_bars(study: Study) -> str:
+    """What the bars of a plot are."""
+    widened = sum(content.is_widened(row) for row in study.measured)
+    if not widened:
+        return "The bar is the 95 % interval from the error of the measurement."
+    return (
+        "The bar is the 95 % interval from the error of the measurement; "
+        f"{widened} of {len(study.measured)} are as wide as the smallest detectable change on the study's own scanner: "
+        "the error measured on the pair was smaller."
+    )
 
 
 def _find_pictures(

@@ -15,7 +15,9 @@ from graytrace.records import Record, read_record, record_path
 from graytrace.results.identity import choose_shown, find_reason, find_same_scans
 from graytrace.results.limits import add_flags
 from graytrace.results.possible import find_impossible, is_result
+from graytrace.results.widening import widen_intervals
 from graytrace.schemas import load_schema
+from graytrace.study.own_scanner import own_scanner, read_smallest_changes
 from graytrace.study.plan import Plan
 from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
 from graytrace.tables import columns, read_rows
@@ -87,12 +89,14 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
     version : str
         Of Graytrace, for each row.
     quality : mapping
-        Section ``quality`` of the configuration: limits beyond which a number is flagged.
+        Section ``quality`` of the configuration: limits beyond which a number is flagged, and the repeatability of the
+        study's own scanner, below which no interval goes.
     """
     origin = {"engines": "; ".join(f"{stage}={engine}" for stage, engine in engines.items()), "version": version}
     results = Results([], [], [])
     withheld = quality.get("withheld") or {}
     same = find_same_scans(plan)
+    smallest_changes = read_smallest_changes(own_scanner(quality), engines)
     for participant_id in plan.participants:
         patient = plan.patient(participant_id)
         scans = {planned.visit: measure_scan(plan.output_dir, planned) for planned in patient.scans}
@@ -108,7 +112,8 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
             change = measure_pair(plan.output_dir, pair, both)
             change = _withhold(change, find_reason(change.measures or change.shown, withheld))
             shortest = quality.get("shortest_interval_days", SHORTEST_INTERVAL_DAYS)
-            results.atrophy.append({**_atrophy_row(pair, both, change, shortest), **origin})
+            row = widen_intervals(_atrophy_row(pair, both, change, shortest), smallest_changes)
+            results.atrophy.append({**row, **origin})
             visits = f"{pair.baseline.visit}_{pair.followup.visit}"
             results.quality.append(_quality_row(participant_id, visits, "pair", change))
     add_flags(results.atrophy, results.volumes, results.quality, quality)

@@ -11,9 +11,9 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.errors import ConfigError, ScanTableError
+from graytrace.errors import ConfigError
 from graytrace.statistics.agreement import LEAST_PAIRS, measure_agreement
-from graytrace.tables import read_rows
+from graytrace.tables import read_number, read_rows
 
 MEASURES = (
     "gm_change_percent",
@@ -73,20 +73,9 @@ def read_run(name: str, folder: Path) -> Run:
         statuses[key] = row.get("status") or ""
         engines.add(row.get("engines") or "")
         if statuses[key] in _MEASURED:
-            values[key] = {
-                measure: _number(row.get(measure), path, measure) for measure in MEASURES if row.get(measure)
-            }
+            numbers = {measure: read_number(row, measure, path) for measure in MEASURES}
+            values[key] = {measure: number for measure, number in numbers.items() if number is not None}
     return Run(name, folder, " / ".join(sorted(engines)), values, statuses)
-
-
-def _number(text: str | None, path: Path, column: str) -> float:
-    try:
-        value = float(text or "")
-    except ValueError:
-        value = math.nan
-    if not math.isfinite(value):
-        raise ScanTableError(f"{path}: column {column} has {text!r}, expected a number or n/a.")
-    return value
 
 
 def shared_values(first: Run, second: Run, measure: str) -> tuple[list[Key], np.ndarray, np.ndarray]:

@@ -14,6 +14,7 @@ import yaml
 from graytrace.errors import ConfigError
 from graytrace.schemas import load_config_schema, load_metrics
 from graytrace.study.config_faults import find_faults, join_key
+from graytrace.study.own_scanner import own_scanner, read_smallest_changes
 
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
@@ -234,6 +235,8 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
     paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study[key] is not None}
     _check_paths(paths)
     baseline, followups = _visits(study)
+    quality = _quality(content["quality"], named)
+    read_smallest_changes(own_scanner(quality), content["engines"])  # a wrong table is told before anything runs
     return Config(
         bids_dir=paths.get("bids_dir"),
         scans=paths.get("scans"),
@@ -246,7 +249,7 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         exclusions=paths.get("exclusions"),
         engines=dict(content["engines"]),
         suites=_suites(content, named),
-        quality=content["quality"],
+        quality=quality,
         **_statistics(content["statistics"]),
     )
 
@@ -254,6 +257,14 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
 def _statistics(section: Mapping[str, Any]) -> dict[str, Any]:
     """What the trial asks, lists as tuples."""
     return {key: tuple(value) if isinstance(value, list) else value for key, value in section.items()}
+
+
+def _quality(content: Mapping[str, Any], named: Sequence[tuple[Path, Mapping[str, Any]]]) -> dict[str, Any]:
+    """The section on quality with an absolute path to the repeatability of the study's own scanner."""
+    quality = dict(content)
+    if quality.get("repeatability") is not None:
+        quality["repeatability"] = str(_anchor("repeatability", quality["repeatability"], named, section="quality"))
+    return quality
 
 
 def _check_limits(quality: Mapping[str, Any]) -> None:

@@ -27,6 +27,7 @@ from graytrace.records import (
     remember_sources,
 )
 from graytrace.study.config import Config
+from graytrace.study.own_scanner import own_scanner
 from graytrace.study.plan import Plan
 from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
 from graytrace.study.questions import asked_tables
@@ -68,7 +69,8 @@ def _page_files() -> list[str]:
 def study_digest(config: Config, plan: Plan, codes: Mapping[str, str]) -> str:
     """Digest of what the tables and the report are made with: their code, the configuration and the plan."""
     choices = json.dumps(config.as_dict(), sort_keys=True)  # their order in a file means nothing
-    tables = [f"{path} {file_sha256(path) if path.is_file() else 'absent'}" for path in asked_tables(config)]
+    read = [*asked_tables(config), *filter(None, [own_scanner(config.quality)])]
+    tables = [f"{path} {file_sha256(path) if path.is_file() else 'absent'}" for path in read]
     return text_sha256("\n".join([*(codes[step] for step in STUDY_FILES), choices, plan.digest(), *tables]))[:16]
 
 

@@ -318,3 +318,22 @@ def test_who_was_measured_without_a_rate_is_counted_as_measured():
     assert write_certainty(study)[0].startswith(
         "5 of 5 planned patients (4 with the outcome that is asked) were measured."
     )
+
+
+def test_an_interval_of_the_studys_own_scanner_is_told_as_such(tmp_path):
+    study = make_study(3, error="0.3", widened_intervals="gm_change")
+    study.run["config"]["quality"]["repeatability"] = "/data/repeatability.tsv"
+    cards = {card.participant_id: dict(card.numbers) for card in make_cards(study, {})}
+    told = "widened to the repeatability of the study's own scanner"
+    assert told in cards["sub-000"]["Gray matter, change"]
+    assert told not in cards["sub-001"]["Gray matter, change"]
+    assert "1 of 3 are as wide as the smallest detectable change" in render(study, tmp_path)
+    methods = write_methods(study, []).as_markdown()
+    assert "that widened 1 of 3." in methods
+    assert "https://doi.org/10.1177/0962280214537344" in methods
+
+
+def test_without_a_table_of_repeatability_nothing_is_said_of_it(tmp_path):
+    study = make_study(3, error="0.3")
+    assert "own scanner" not in write_methods(study, []).as_markdown()
+    assert "own scanner" not in render(study, tmp_path)

@@ -464,3 +464,37 @@ def test_a_check_that_failed_is_told(study):
     results = study.results()
     assert (results.atrophy[0]["status"], results.atrophy[0]["flags"]) == ("flagged", "M24:not_checked")
     assert results.quality[1]["messages"] == "Its quality was not checked: check_scan came to no finite rim_ratio."
+
+
+def test_no_interval_is_narrower_than_what_the_studys_own_scanner_shows(study, content, tmp_path):
+    study.tree.patient("01")
+    study.finish("sub-01")
+    measures = {
+        "gm_change_percent": -1.5,
+        "gm_change_se_points": 0.1,
+        "gm_change_low_percent": -1.696,
+        "gm_change_high_percent": -1.304,
+    }
+    study.record("sub-01", "measure_change", {"baseline": "BL", "followup": "M24"}, measures=measures)
+    before = study.results().atrophy[0]
+    row = {
+        "measure": "gm_change_percent",
+        "kind": "pairs",
+        "patients": 20,
+        "pairs": 20,
+        "intervals": 0,
+        "sdc_points": 0.6,
+        "selection": "visits at most 14 days apart",
+        "engines": "; ".join(f"{stage}={engine}" for stage, engine in content["engines"].items()),
+        "version": "1.2.3",
+    }
+    write_table(tmp_path / "scanner", "repeatability", [row])
+    content["quality"]["repeatability"] = str(tmp_path / "scanner" / "repeatability.tsv")
+    config = load_config(content)
+    after = collect_results(plan_study(config), config.engines, "1.2.3", quality=config.quality).atrophy[0]
+    assert (before["gm_change_low_percent"], before["widened_intervals"]) == (-1.696, None)
+    assert after["gm_change_low_percent"] == pytest.approx(-2.1)
+    assert after["gm_change_high_percent"] == pytest.approx(-0.9)
+    assert after["gm_change_se_points"] == pytest.approx(0.6 / 1.96)
+    assert after["widened_intervals"] == "gm_change"
+    assert after["gm_change_percent"] == before["gm_change_percent"]

@@ -1,5 +1,6 @@
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -148,6 +149,16 @@ def test_another_dose_makes_the_tables_anew_whatever_its_date(study, tmp_path):
     table.write_text("participant_id\tdose\nsub-01\t1\n")
     before = freshness.study_digest(config, plan_study(config), _codes())
     _replace(table, b"participant_id\tdose\nsub-01\t2\n")
+    assert freshness.study_digest(config, plan_study(config), _codes()) != before
+
+
+def test_another_table_of_repeatability_makes_the_tables_anew_whatever_its_date(study, tmp_path):
+    config, _ = study
+    table = tmp_path / "repeatability.tsv"
+    table.write_text("one\n")
+    config = replace(config, quality={**config.quality, "repeatability": str(table)})
+    before = freshness.study_digest(config, plan_study(config), _codes())
+    _replace(table, b"two\n")
     assert freshness.study_digest(config, plan_study(config), _codes()) != before
 
 
