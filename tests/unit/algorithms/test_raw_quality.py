@@ -11,7 +11,7 @@ from graytrace.algorithms.raw_quality import (
 )
 
 MM = np.array([2.0, 2.0, 2.0])
-LIMIT_STEP, LIMIT_CLIPPED, LIMIT_LEVELS = 15, 0.5, 64  # of config.yaml
+LIMIT_STEP, LIMIT_CLIPPED, LIMIT_LEVELS = 8, 0.5, 64  # of config.yaml
 
 
 @pytest.fixture(params=[0, 1, 2])
