@@ -116,12 +116,14 @@ def _panels(pairs: Sequence[MeasuredPair]) -> list[Panel]:
         if not having:
             continue
         tissue, words = _TISSUES.get(measure, _GRAY)
-        sizes = [pair.volumes_ml.get(tissue, math.nan) for pair in having]
+        axis, sizes = f"mean {words} volume of both scans [ml]", [pair.volumes_ml.get(tissue) for pair in having]
+        if None in sizes:  # a pair without a place would not be drawn
+            axis, sizes = "pair, in the order of patients", list(range(1, len(having) + 1))
         panels.append(
             Panel(
                 _WORDS[measure],
-                f"mean {words} volume of both scans [ml]",
-                np.array(sizes),
+                axis,
+                np.array(sizes, float),
                 np.array([pair.changes[measure] for pair in having]),
                 np.array([_reach(pair, measure) for pair in having]),
             )

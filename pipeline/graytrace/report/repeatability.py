@@ -35,7 +35,7 @@ class Panel(NamedTuple):
     title, axis : str
         What is measured, and what its size is told by.
     sizes_ml : (N,) ndarray
-        Mean volume of both scans.
+        Mean volume of both scans; where it is not known a number of the pair.
     changes_percent : (N,) ndarray
         Measured change, which is all error.
     half_widths_points : (N, 2) ndarray

@@ -101,6 +101,7 @@ def test_the_figure_shows_every_pair_and_is_the_same_in_any_run(results, tmp_pat
     assert ET.fromstring(text).tag.endswith("svg")  # noqa: S314 - our own figure
     assert "Gray matter, 12 pairs" in text
     assert "Brain (gray and white matter), 12 pairs" in text
+    assert "pair, in the order of patients" in text  # the table has no volume of the brain
     assert {path.name for path in (tmp_path / "one").iterdir()} == {
         "repeatability.tsv",
         "repeatability.json",
