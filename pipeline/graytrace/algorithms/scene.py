@@ -113,12 +113,30 @@ class Scene:
         (X, Y, Z) float32 ndarray
             In [0, 1].
         """
-        warps = (halves.to_baseline, halves.to_followup)
-        pulled = [
+        baseline, followup = self.own(name, halves)
+        return np.asarray((baseline + followup) / 2 * self.seen)
+
+    def own(self, name: str, halves: Halves) -> tuple[Fractions, Fractions]:
+        """A fraction of each visit in midway space, carried by its half of the flow.
+
+        Parameters
+        ----------
+        name : str
+            Of `TISSUES`.
+        halves : Halves
+            The flow.
+
+        Returns
+        -------
+        baseline, followup : (X, Y, Z) float32 ndarrays
+            In [0, 1].
+        """
+        splines, warps = self.fractions[name], (halves.to_baseline, halves.to_followup)
+        baseline, followup = (
             np.clip(sample_spline(c, m, u, self.where), 0, 1)  # a spline overshoots
-            for c, m, u in zip(self.fractions[name], self.to_voxel, warps, strict=True)
-        ]
-        return np.asarray((pulled[0] + pulled[1]) / 2 * self.seen)
+            for c, m, u in zip(splines, self.to_voxel, warps, strict=True)
+        )
+        return baseline, followup
 
     def registered(self, halves: Halves) -> tuple[Image, Image]:
         """Both visits, each warped by its half of the flow.
@@ -337,7 +355,7 @@ def even_sharpness(
     to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
     even = scene
     for _ in range(_SHARPNESS_ROUNDS):
-        gm, wm = (even.common(name, halves) for name in ("gm", "wm"))
+        gm, wm = (even.own(name, halves) for name in ("gm", "wm"))
         variance = variance + estimate_sharpness_difference(*even.registered(halves), gm, wm, scene.inside)
         images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
         even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))

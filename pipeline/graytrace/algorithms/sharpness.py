@@ -21,6 +21,7 @@ _FEWEST_VOXELS = 2000  # by hand: of border, for six unknowns; of a pure tissue,
 _ROUNDS = 4  # by hand: of reweighting
 _OUTLIER_SDS = 3.0  # by hand: a residual that counts half (Cauchy weights)
 _LARGEST_TAP = 0.2  # of a three-point kernel, whose transform 1 - 4 tap at the highest frequency stays positive
+_INSTRUMENT_VOXELS = 1.0  # smooth fractions keep a thirtieth of the noise that they share with their image
 _RIDGE = 1e-9  # an axis without border stays solvable, and thousands of voxels outweigh it
 
 
@@ -56,22 +57,29 @@ def _border_model(mean: Image, gm: Fractions, wm: Fractions, inside: Mask) -> Im
     return model
 
 
+def _regressors(image: Image, border: Mask, others: list[Vector]) -> Vector:
+    """(6, N): half of the second derivatives along the axes in the border, and the others."""
+    return np.stack([*(d[border] / 2 for d in second_derivatives(image)), *others]).astype(np.float64)
+
+
 def estimate_sharpness_difference(
-    baseline: Image, followup: Image, gm: Fractions, wm: Fractions, inside: Mask
+    baseline: Image, followup: Image, gm: tuple[Fractions, Fractions], wm: tuple[Fractions, Fractions], inside: Mask
 ) -> Vector:
     """By how much the point spread of follow-up is wider than that of baseline.
 
     Instrumental-variable regression (Wald 1940, https://doi.org/10.1214/aoms/1177731868) of the difference of two
-    registered visits on the second derivatives of their mean, with those of the fractions' image as instruments: the
-    mean's own noise would bias plain regression towards zero.  A shift of the border and signals of gray and white
-    matter are fitted along with it.
+    registered visits on the second derivatives of each visit, with those of the other visit's fractions' image as
+    instruments: an image's own noise would bias plain regression towards zero.  Fractions follow the noise in which
+    they were segmented, so they are smoothed, too (without that half of the difference was found at 5 % of noise, and
+    a difference where there was none).  A shift of the border and signals of gray
+    and white matter are fitted along with it.
 
     Parameters
     ----------
     baseline, followup : (X, Y, Z) float32
         Registered, white matter = 1.
-    gm, wm : (X, Y, Z) float32 in [0, 1]
-        Fractions common to both visits.
+    gm, wm : two (X, Y, Z) float32 in [0, 1]
+        Fractions of baseline and follow-up, registered.
     inside : (X, Y, Z) bool
         Intracranial voxels that both visits see.
 
@@ -80,24 +88,28 @@ def estimate_sharpness_difference(
     (3,) ndarray
         Difference of variances along the axes, voxels squared; zero where too little border is seen.
     """
+    white_of_both = (wm[0] + wm[1]) / 2
+    csf = 1 - white_of_both - (gm[0] + gm[1]) / 2
+    border = inside & (ndimage.uniform_filter(np.where(inside, csf, 1).astype(np.float32), 3) < _NO_CSF)
     mean = (baseline + followup) / 2
-    border = inside & (ndimage.uniform_filter(np.where(inside, 1 - gm - wm, 1).astype(np.float32), 3) < _NO_CSF)
-    model = _border_model(mean, gm, wm, inside)
-    if model is None or np.count_nonzero(border) < _FEWEST_VOXELS:
+    models = [_border_model(mean, *fractions, inside) for fractions in zip(gm, wm, strict=True)]
+    if models[0] is None or models[1] is None or np.count_nonzero(border) < _FEWEST_VOXELS:
         return np.zeros(3)
-    white = wm[border]
+    white = white_of_both[border]
     others = [np.ones_like(white), white, white * (1 - white)]
-    rows, instruments = (
-        np.stack([d[border] / 2 for d in second_derivatives(image)] + others).astype(np.float64)
-        for image in (mean, model)
-    )
+    rows = [_regressors(image, border, others) for image in (baseline, followup)]
+    smooth = [ndimage.gaussian_filter(model, _INSTRUMENT_VOXELS) for model in (models[0], models[1])]
+    instruments = [_regressors(model, border, others) for model in smooth]
     difference = (followup - baseline)[border].astype(np.float64)
     spread = SD_OF_MAD * float(np.median(np.abs(difference))) + 1e-6  # not zero for equal images
     weight = np.ones_like(difference)
     for _ in range(_ROUNDS):
-        weighted = instruments * weight
-        found = np.linalg.solve(weighted @ rows.T + _RIDGE * np.eye(len(rows)), weighted @ difference)
-        weight = 1 / (1 + ((difference - found @ rows) / (_OUTLIER_SDS * spread)) ** 2)
+        # each visit's derivatives with the other's fractions; what a visit's noise does to its own cancels in the sum
+        ours, theirs = instruments[0] * weight, instruments[1] * weight
+        moments = ours @ rows[1].T + theirs @ rows[0].T + _RIDGE * np.eye(len(others) + 3)
+        found = np.linalg.solve(moments, (ours + theirs) @ difference)
+        fitted = found @ (rows[0] + rows[1]) / 2
+        weight = 1 / (1 + ((difference - fitted) / (_OUTLIER_SDS * spread)) ** 2)
     return np.asarray(found[:3])
 
 

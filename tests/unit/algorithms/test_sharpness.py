@@ -21,7 +21,9 @@ def _pair(variance: tuple[float, float, float], noise: float = 0.02, shrink_mm: 
 
 def _estimate(pair) -> np.ndarray:
     inside = toyhead.masks(places(centered(affine_of("RAS", (1.0, 1.0, 1.0)), SHAPE), SHAPE))[1]
-    return estimate_sharpness_difference(*pair, inside)
+    first, second, gray, white = pair
+    fractions = [part if isinstance(part, tuple) else (part, part) for part in (gray, white)]
+    return estimate_sharpness_difference(first, second, *fractions, inside)
 
 
 def test_a_wider_point_spread_is_found_along_each_axis():
@@ -29,6 +31,17 @@ def test_a_wider_point_spread_is_found_along_each_axis():
     # voxels squared; a ball's border tells the sum of the axes better than each of them
     np.testing.assert_allclose(found, [0.05, 0.0, 0.15], atol=0.04)
     assert found.sum() == pytest.approx(0.2, abs=0.04)
+
+
+def test_fractions_that_follow_the_noise_of_their_visit_hide_nothing():
+    first, second, gray, white = _pair((0.1, 0.1, 0.1), noise=0.05)
+    clean = _pair((0.1, 0.1, 0.1), noise=0.0)
+    own = [0.5 * (noisy - plain) for noisy, plain in zip((first, second), clean[:2], strict=True)]
+    grays, whites = (
+        tuple(np.clip(part + sign * noise, 0, 1).astype(np.float32) for noise in own)
+        for part, sign in ((gray, -1), (white, 1))
+    )
+    assert _estimate((first, second, grays, whites)).sum() == pytest.approx(0.3, abs=0.06)
 
 
 def test_swapped_visits_swap_the_sign():
@@ -44,7 +57,7 @@ def test_lost_cortex_is_not_taken_for_blur():
 
 def test_too_little_border_says_nothing():
     nothing = np.zeros((8, 8, 8), np.float32)
-    found = estimate_sharpness_difference(nothing, nothing, nothing, nothing, nothing > 0)
+    found = estimate_sharpness_difference(nothing, nothing, (nothing, nothing), (nothing, nothing), nothing > 0)
     np.testing.assert_array_equal(found, 0)
 
 
