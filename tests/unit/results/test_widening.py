@@ -4,7 +4,7 @@ import pytest
 from graytrace.results.widening import widen_intervals
 from graytrace.tables import format_table
 
-SMALLEST = {"gm_change_percent": 0.49, "brain_change_percent": 0.3, "gm_difference_percent": 2.0}
+SMALLEST = {"gm_change_percent": 0.49, "gm_difference_percent": 2.0}  # the second has no interval in the table
 MEASURED = {
     "participant_id": "sub-01",
     "status": "ok",
@@ -28,6 +28,12 @@ def test_a_narrow_interval_reaches_the_smallest_detectable_change():
     assert wide["gm_change_se_points"] == pytest.approx(0.25)
     assert wide["widened_intervals"] == "gm_change"
     assert format_table("atrophy", [wide])
+
+
+def test_every_tissue_has_its_own_smallest_change():
+    wide = widen_intervals(row_of(0.4), {**SMALLEST, "brain_change_percent": 0.3})
+    assert (wide["brain_change_low_percent"], wide["brain_change_high_percent"]) == pytest.approx((-0.9, -0.3))
+    assert wide["widened_intervals"] == "brain_change"
 
 
 def test_a_wider_interval_stays_as_it_was_measured():
