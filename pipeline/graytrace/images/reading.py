@@ -238,7 +238,7 @@ def _open(path: Path) -> nib.Nifti1Image:
     head = b""
     try:
         head = _refuse_giants(path)
-        image = nib.load(path)
+        image = nib.load(path, mmap=False)  # a mapped file that somebody cuts short ends the process, not the read
     except ImageError:
         raise
     except EOFError as error:

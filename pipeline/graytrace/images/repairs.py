@@ -71,7 +71,7 @@ def _find_spikes(data: Image) -> Mask:
     """
     size = np.abs(data)
     bright = float(np.percentile(size[::2, ::2, ::2], _BRIGHT_PERCENTILE))
-    spikes = size > SPIKE_RATIO * bright
+    spikes = size / SPIKE_RATIO > bright  # ten times as bright may be beyond the largest float
     is_few = bright > 0 and np.count_nonzero(spikes) <= max(1.0, MAX_SPIKE_FRACTION * data.size)
     return np.asarray(spikes if is_few else np.zeros_like(spikes))
 

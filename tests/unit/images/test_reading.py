@@ -185,6 +185,19 @@ def test_spikes_take_the_mean_of_their_neighbors(save, ball, value):
     assert "1 voxels" in scan.flags[0].message
 
 
+def test_values_near_the_largest_float_are_read_without_a_warning(save, ball):
+    data = ball.astype(np.float32)
+    data[::2, ::2, ::2] = 3e38  # so many that they are no spikes: ten times of them is no number
+    assert read_scan(save(data)).volume.data.max() == np.float32(3e38)
+
+
+def test_a_file_that_is_cut_after_it_was_read_takes_nothing_along(save, ball):
+    path = save(ball.astype(np.float32), name="scan.nii")
+    data = read_volume(path).data
+    path.write_bytes(path.read_bytes()[:400])
+    np.testing.assert_array_equal(data, ball)  # a mapped file would end the process here
+
+
 def test_bright_vessels_are_no_spikes(save, ball):
     data = ball.copy()
     data[8:10, 8:10, 8:10] = 2800
