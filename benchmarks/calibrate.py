@@ -25,13 +25,13 @@ from scipy import optimize, stats
 from statsmodels.stats.proportion import proportion_confint
 
 from graytrace.algorithms.precision import (
-    HALF_INTERVAL_SES,
+    EVIDENCE_POINTS,
     SHARES,
-    TISSUES,
     Evidence,
     Shares,
     budget_error,
 )
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
 
 _TRUTH = {
     "gm": "gm_change_percent",
@@ -40,7 +40,6 @@ _TRUTH = {
     "wm": "wm_change_percent",
     "brain": "brain_change_percent",
 }
-_POINTS = ("noise_points", "block_points", "sharpness_points", "shading_points", "contrast_points")
 _CLASS_MM = 1.3  # scans of the 1 mm class
 _LEVEL = 0.95
 # a fit on some dozen pairs is held to what is plausible: medians of the shares, and the spread of their logarithms
@@ -61,33 +60,34 @@ def _table(path: Path) -> dict[str, dict[str, str]]:
 
 
 def _longest_mm(results: Path, participant: str) -> float:
-    sizes = [
-        max(json.loads(path.read_text())["measures"]["voxel_sizes_mm"])
-        for path in (results / "records" / participant).glob("*/inspect.json")
-    ]
-    return float(max(sizes))
+    records = (results / "records" / participant).glob("*/inspect.json")
+    return max(max(json.loads(path.read_text())["measures"]["voxel_sizes_mm"]) for path in records)
+
+
+def _scale_se_percent(results: Path, participant: str, visits: str) -> float | None:
+    """Standard error of the scanner's scale; None where no skull tells it."""
+    found = json.loads((results / "records" / participant / visits / "align_visits.json").read_text())["measures"]
+    return float(found["scale_se_percent"]) if found["has_skull"] else None
 
 
 def read_pairs(truth_dir: Path, results: Path) -> dict[str, list[Pair]]:
     """Every tissue's pairs of a cohort that were measured."""
-    pairs: dict[str, list[Pair]] = {tissue: [] for tissue in TISSUES}
+    pairs: dict[str, list[Pair]] = {tissue: [] for tissue in SHARES}
     for participant, true in _table(truth_dir / "truth.tsv").items():
         for path in sorted((results / participant / "change").glob("*_desc-change.json")):
             measured = json.loads(path.read_text())
-            scale = max(measured["gm_change_se_geometry_points"] / 3, 0)
-            for tissue in TISSUES:
-                if f"{tissue}_change_percent" not in measured or true.get(_TRUTH[tissue]) in (None, "", "n/a"):
+            visits = f"ses-{measured['baseline']}_ses-{measured['followup']}"
+            for tissue, column in _TRUTH.items():
+                if f"{tissue}_change_percent" not in measured or true.get(column) in {None, "", "n/a"}:
                     continue
-                change = measured[f"{tissue}_change_percent"]
-                points = {name: measured.get(f"{tissue}_{name}", math.nan) for name in _POINTS}
                 evidence = Evidence(
-                    change_percent=change,
-                    scale_se_percent=scale,
+                    change_percent=measured[f"{tissue}_change_percent"],
+                    scale_se_percent=_scale_se_percent(results, participant, visits),
                     difference_percent=measured[f"{tissue}_plain_difference_percent"],
                     longest_voxel_mm=_longest_mm(results, participant),
-                    **points,
+                    **{name: measured.get(f"{tissue}_{name}", math.nan) for name in EVIDENCE_POINTS},
                 )
-                pairs[tissue].append(Pair(evidence, change - float(true[_TRUTH[tissue]])))
+                pairs[tissue].append(Pair(evidence, evidence.change_percent - float(true[column])))
     return pairs
 
 
@@ -139,12 +139,12 @@ def main() -> int:
     args = parser.parse_args()
     if len(args.cohorts) % 2:
         parser.error("TRUTH_DIR and RESULTS belong together")
-    pairs: dict[str, list[Pair]] = {tissue: [] for tissue in TISSUES}
+    pairs: dict[str, list[Pair]] = {tissue: [] for tissue in SHARES}
     for truth_dir, results in zip(args.cohorts[::2], args.cohorts[1::2], strict=True):
         for tissue, found in read_pairs(truth_dir, results).items():
             pairs[tissue] += found
     header: list[str] = []
-    for tissue in TISSUES:
+    for tissue in SHARES:
         row = describe(pairs[tissue], SHARES[tissue])
         if not header:
             header = list(row)
@@ -152,7 +152,7 @@ def main() -> int:
             print("| --- |" + " ---: |" * len(header))
         print(f"| {tissue} | " + " | ".join(f"{row[name]:.3g}" for name in header) + " |")
     if args.fit:
-        for tissue in TISSUES:
+        for tissue in SHARES:
             print(tissue, asdict(fit(pairs[tissue], SHARES[tissue])))
     return 0
 

@@ -27,10 +27,10 @@ from run import commit, renew_document, run_workflow
 
 from graytrace.phantoms.cohort import draw_patients, write_cohort
 from graytrace.statistics.association import Association, associate
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
 
 ROOT = Path(__file__).resolve().parent.parent
 MARK = "phantom-trial"
-HALF_INTERVAL_SES = 1.96
 LEVELS = (0.05, 0.01)
 SECTION = """\
 ## A phantom trial: is the dose found?

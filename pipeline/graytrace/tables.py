@@ -45,6 +45,17 @@ def read_visit(text: str | None) -> str:
     return label[4:] if label[:4].lower() == "ses-" else label
 
 
+def stem_of(change: str) -> str:
+    """A change's name without its unit: its interval and standard error are called after it.
+
+    Examples
+    --------
+    >>> stem_of("wm_change_percent"), stem_of("gm_change_percent_per_year")
+    ('wm_change', 'gm_change')
+    """
+    return change.removesuffix("_per_year").removesuffix("_percent")
+
+
 @dataclass(frozen=True)
 class TableRow:
     """One row of a table that somebody else wrote: its line in the file and its cells as stripped text."""

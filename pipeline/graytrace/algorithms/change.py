@@ -26,7 +26,6 @@ from graytrace.algorithms.precision import Evidence
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.scene import (
     TISSUES,
-    Opening,
     Scene,
     even_contrast,
     even_shading,
@@ -43,7 +42,7 @@ _ITERATIONS = 2  # twice as many moved the error on thick slices by 0.05 points 
 _LAST_ITERATIONS = 1  # after the shading that was left has been taken out
 _CONTRAST_ROUNDS = 2  # by hand; registration takes a part of a difference for shifts, as with sharpness
 _LEAST_JACOBIAN = 1e-3  # a folded voxel has no logarithm
-_LEAST_ML = 1e-6  # an empty fraction is no error here, but a gap that says it
+_NOTHING = 1e-6  # ml or voxels: an empty fraction is no error here, but a gap that says it
 
 
 @dataclass(frozen=True)
@@ -76,10 +75,8 @@ class ChangeMeasure:
 
     Parameters
     ----------
-    changes : mapping
-        Percent of baseline of `gm`, `cortical_gm`, `deep_gm`, `wm` and `brain`; not a number without tissue.
     evidence : mapping
-        What the pair itself tells of the error of each.
+        Of `gm`, `cortical_gm`, `deep_gm`, `wm` and `brain`: the change, and what the pair itself tells of its error.
     gm_jacobian_percent : float
         Gray matter by Jacobian integration alone.
     noise_sd, residual_sd : float
@@ -93,7 +90,6 @@ class ChangeMeasure:
     images : MidwayImages
     """
 
-    changes: Mapping[str, float]
     evidence: Mapping[str, Evidence]
     gm_jacobian_percent: float
     noise_sd: float
@@ -102,6 +98,11 @@ class ChangeMeasure:
     covered_percent: float
     sharpness_difference_mm2: tuple[float, float, float]
     images: MidwayImages
+
+    @property
+    def changes(self) -> dict[str, float]:
+        """Percent of baseline of each tissue; not a number without tissue."""
+        return {tissue: evidence.change_percent for tissue, evidence in self.evidence.items()}
 
     @property
     def gm_change_percent(self) -> float:
@@ -116,7 +117,7 @@ def _plain_differences(visits: tuple[VisitTissue, VisitTissue]) -> dict[str, flo
         gm, wm, deep = (tissue_volume_ml(getattr(visit, name), visit.voxel_to_ras) for name in TISSUES)
         volumes.append({"gm": gm, "cortical_gm": gm - deep, "deep_gm": deep, "wm": wm, "brain": gm + wm})
     before, after = volumes
-    return {name: 100 * (after[name] / max(before[name], _LEAST_ML) - 1) for name in before}
+    return {name: 100 * (after[name] / max(before[name], _NOTHING) - 1) for name in before}
 
 
 def _other_contrast(scene: Scene) -> Scene:
@@ -181,7 +182,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         A visit has no signal in its intracranial mask, or the two do not overlap.
     """
     visits = (baseline, followup)
-    opening: Opening = open_scene(visits, alignment)
+    opening = open_scene(visits, alignment)
     scene = opening.scene
     halves = register(scene, opening.halves, _ITERATIONS)
     for _ in range(_CONTRAST_ROUNDS):
@@ -215,13 +216,12 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     )
     gray = resample(baseline.gm, scene.to_voxel[0], gm.shape)
     return ChangeMeasure(
-        changes={name: change.percent for name, change in changes.items()},
         evidence=_evidence(visits, alignment, scene, reading, changes, without),
         gm_jacobian_percent=changes["gm"].jacobian_percent,
         noise_sd=scene.noise_sd,
         residual_sd=float(reading.residual[scene.inside].std()),
         differential_bias_percent=opening.field_percent,
-        covered_percent=100 * float((gray * scene.seen).sum()) / (float(gray.sum()) + _LEAST_ML),
+        covered_percent=100 * float((gray * scene.seen).sum()) / (float(gray.sum()) + _NOTHING),
         sharpness_difference_mm2=(float(variance_mm2[0]), float(variance_mm2[1]), float(variance_mm2[2])),
         images=images,
     )

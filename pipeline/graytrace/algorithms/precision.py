@@ -6,15 +6,16 @@ faults of real scanners drawn at random (docs/validation.md).
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, fields
 
 import numpy as np
+
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
 
 # Shares of what is measured on the pair, fitted to simulated pairs by benchmarks/calibrate.py (docs/validation.md)
 POINTS_PER_PERCENT_LENGTH = 3.0  # a volume grows with the cube of a length
 _UNKNOWN_SCALE_PERCENT = 0.12  # standard deviation of scanners' drift, where no skull tells it; by hand
 _LEAST_SCALE_PERCENT = 0.025  # of gradients' non-linearity: what the skull was off by on drawn pairs, root mean square
-TISSUES = ("gm", "cortical_gm", "deep_gm", "wm", "brain")
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,6 @@ SHARES = {
     "wm": Shares(sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.08),
     "brain": Shares(sharpness=0.14, shading=0.12, model=0.03, agreement=0.065, texture=0.035),
 }
-HALF_INTERVAL_SES = 1.96  # half of a 95 % interval, in standard errors: normal quantile of 0.975
 
 
 @dataclass(frozen=True)
@@ -84,6 +84,9 @@ class Evidence:
     contrast_points: float
     difference_percent: float
     longest_voxel_mm: float
+
+
+EVIDENCE_POINTS = tuple(field.name for field in fields(Evidence) if field.name.endswith("_points"))
 
 
 @dataclass(frozen=True)

@@ -9,9 +9,9 @@ from typing import Any, NamedTuple
 from matplotlib.figure import Figure
 
 from graytrace.arrays import Vector
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
 
 _DOT, _BIAS, _LIMIT = "#0072B2", "#000000", "#D55E00"  # Okabe and Ito's palette
-_WIDTH = 1.96
 _PANEL_INCHES = (3.4, 2.8)
 _DPI = 150
 
@@ -71,16 +71,28 @@ def _draw_panel(axis: Any, panel: Panel) -> None:
     difference = panel.second_values - panel.first_values
     bias, sd = float(difference.mean()), float(difference.std(ddof=1))
     axis.plot((panel.first_values + panel.second_values) / 2, difference, "o", color=_DOT, markersize=4)
+    draw_limits(axis, bias, sd)
+    axis.axhline(0, color="0.8", linewidth=0.7, zorder=0)
+
+
+def draw_limits(axis: Any, bias: float, sd: float) -> None:
+    """Bias and limits of agreement as lines with their values (Bland and Altman 1986).
+
+    Parameters
+    ----------
+    axis : matplotlib Axes
+    bias, sd : float
+        Mean and standard deviation of the differences.
+    """
     for value, color, style in (
         (bias, _BIAS, "-"),
-        (bias - _WIDTH * sd, _LIMIT, "--"),
-        (bias + _WIDTH * sd, _LIMIT, "--"),
+        (bias - HALF_INTERVAL_SES * sd, _LIMIT, "--"),
+        (bias + HALF_INTERVAL_SES * sd, _LIMIT, "--"),
     ):
         axis.axhline(value, color=color, linestyle=style, linewidth=0.9)
         axis.annotate(
             f"{value:+.2f}", (1.01, value), xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=7
         )
-    axis.axhline(0, color="0.8", linewidth=0.7, zorder=0)
 
 
 def _label(measure: str) -> tuple[str, str]:

@@ -8,11 +8,11 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from graytrace.algorithms.precision import HALF_INTERVAL_SES
 from graytrace.findings import split_messages
 from graytrace.results.limits import Metric, list_metrics
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
 from graytrace.study.protocol import DIFFERENCES, NAME_DIFFERENCES, NOT_ALIKE
-from graytrace.tables import MISSING, format_number, show_plain
+from graytrace.tables import MISSING, format_number, show_plain, stem_of
 
 Row = Mapping[str, str]
 STATUSES = ("failed", "flagged", "missing", "excluded", "ok")
@@ -133,9 +133,9 @@ def typeset(text: str) -> str:
 
 
 def half_interval(row: Row, column: str) -> float | None:
-    """Half of the 95 % interval of a change of gray matter, from the standard error of its measurement."""
-    error = number(row, "gm_change_se_points")
-    if error is None or not column.startswith("gm_change"):
+    """Half of the 95 % interval of a change, from the standard error of its measurement; None where that is unknown."""
+    error = number(row, f"{stem_of(column)}_se_points")
+    if error is None:
         return None
     years = number(row, "interval_years")
     if column.endswith("per_year"):
@@ -151,13 +151,13 @@ def show_change(row: Row, column: str, unit: str = "%") -> str:
     half = half_interval(row, column)
     if half is None:
         return f"{value:+.2f} {unit}"
-    source = ", widened to the repeatability of the study's own scanner" if is_widened(row) else ""
+    source = ", widened to the repeatability of the study's own scanner" if is_widened(row, column) else ""
     return f"{value:+.2f} {unit} (95 % interval {value - half:+.2f} to {value + half:+.2f}{source})"
 
 
-def is_widened(row: Row) -> bool:
-    """Whether the interval of the change of gray matter is that of the study's own scanner."""
-    return "gm_change" in row.get("widened_intervals", MISSING).split("; ")
+def is_widened(row: Row, column: str) -> bool:
+    """Whether the interval of a change is that of the study's own scanner."""
+    return stem_of(column) in row.get("widened_intervals", MISSING).split("; ")
 
 
 def make_cards(study: Study, predictors: Mapping[str, Mapping[str, float]]) -> list[Card]:

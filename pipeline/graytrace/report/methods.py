@@ -94,7 +94,7 @@ def _own_scanner(study: Study) -> str:
     """A sentence where scan-rescan pairs of the study's own scanner set the least width of an interval."""
     if study.run["config"]["quality"].get("repeatability") is None:
         return ""
-    widened = sum(is_widened(row) for row in study.measured)
+    widened = sum(is_widened(row, "gm_change_percent") for row in study.measured)
     return (
         " No 95 % interval was taken to be narrower than the smallest detectable change that scan-rescan pairs on the "
         f"study's own scanner showed (repeatability as defined in [raunig]); that widened {widened} of "

@@ -87,7 +87,7 @@ def _context(
     predictors: Mapping[str, Mapping[str, float]],
     title: str,
 ) -> dict[str, Any]:
-    has_errors = any(number(row, "gm_change_se_points") is not None for row in study.measured)
+    has_errors = any(content.half_interval(row, study.outcome) is not None for row in study.measured)
     descriptions = {name: field["description"] for name, field in load_schema("quality")["properties"].items()}
     points = _points(study)
     errors = _describe_bars(study) if has_errors else ""
@@ -127,7 +127,7 @@ def _context(
 
 def _describe_bars(study: Study) -> str:
     """What the bars of a plot are."""
-    widened = sum(content.is_widened(row) for row in study.measured)
+    widened = sum(content.is_widened(row, study.outcome) for row in study.measured)
     if not widened:
         return "The bar is the 95 % interval from the error of the measurement."
     return (

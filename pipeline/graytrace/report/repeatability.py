@@ -13,11 +13,11 @@ from matplotlib.figure import Figure
 
 from graytrace.arrays import Matrix, Vector
 from graytrace.files import write_text
+from graytrace.report.agreement import draw_limits
 
-_DOT, _MISS, _BIAS, _LIMIT = "#0072B2", "#D55E00", "#000000", "#666666"  # Okabe and Ito's palette
+_DOT, _MISS = "#0072B2", "#D55E00"  # Okabe and Ito's palette
 _PANEL_INCHES = (3.6, 2.8)
 _COLUMNS = 3
-_WIDTH = 1.96
 _RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "graytrace",
@@ -93,12 +93,4 @@ def _draw_panel(axis: Any, panel: Panel) -> None:
     if y.size < 2:
         return
     bias, sd = float(y.mean()), float(y.std(ddof=1))
-    for value, color, style in (
-        (bias, _BIAS, "-"),
-        (bias - _WIDTH * sd, _LIMIT, "--"),
-        (bias + _WIDTH * sd, _LIMIT, "--"),
-    ):
-        axis.axhline(value, color=color, linestyle=style, linewidth=0.9)
-        axis.annotate(
-            f"{value:+.2f}", (1.01, value), xycoords=("axes fraction", "data"), ha="left", va="center", fontsize=7
-        )
+    draw_limits(axis, bias, sd)

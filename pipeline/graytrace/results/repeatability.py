@@ -12,6 +12,7 @@ import numpy as np
 
 from graytrace.errors import ConfigError
 from graytrace.statistics.agreement import Interval
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
 from graytrace.statistics.repeatability import (
     LEAST_DEGREES,
     Repeatability,
@@ -22,7 +23,7 @@ from graytrace.statistics.repeatability import (
     measure_loops,
     measure_repeatability,
 )
-from graytrace.tables import TableRow, read_number, read_rows, read_visit
+from graytrace.tables import TableRow, read_number, read_rows, read_visit, stem_of
 
 MEASURES = (
     "gm_change_percent",
@@ -34,7 +35,6 @@ MEASURES = (
 )
 _KEYS = ("participant_id", "visit_baseline", "visit_followup")
 _MEASURED = frozenset({"ok", "flagged"})
-_HALF_INTERVAL_SES = 1.96  # half of a 95 % interval, in standard errors
 Row = dict[str, Any]
 
 
@@ -89,17 +89,6 @@ class Loop(NamedTuple):
     whole: MeasuredPair
 
 
-def stem_of(measure: str) -> str:
-    """A measure's name without its unit: its interval and standard error are called after it.
-
-    Examples
-    --------
-    >>> stem_of("gm_change_percent")
-    'gm_change'
-    """
-    return measure.removesuffix("_percent")
-
-
 def read_pairs(folders: Sequence[Path]) -> list[MeasuredPair]:
     """Measured rows of the atrophy.tsv of finished runs, by patient and visits.
 
@@ -146,7 +135,7 @@ def _read_pair(row: TableRow, path: Path) -> MeasuredPair:
         if low is not None and high is not None:
             intervals[measure] = (low, high)
         elif measure in errors:
-            half = _HALF_INTERVAL_SES * errors[measure]
+            half = HALF_INTERVAL_SES * errors[measure]
             intervals[measure] = (value - half, value + half)
     return MeasuredPair(
         key=PairKey(row.participant_id, read_visit(row.get("visit_baseline")), read_visit(row.get("visit_followup"))),
@@ -287,7 +276,7 @@ def _of_loops(loops: Sequence[Loop], measure: str) -> Row:
         if all(measure in pair.errors for pair in loop):
             error = float(np.sqrt(sum(pair.errors[measure] ** 2 for pair in loop)))
             errors.append((float(closure), error))
-            ends.append((float(closure) - _HALF_INTERVAL_SES * error, float(closure) + _HALF_INTERVAL_SES * error))
+            ends.append((float(closure) - HALF_INTERVAL_SES * error, float(closure) + HALF_INTERVAL_SES * error))
     return {**row, **_coverage_cells(ends, errors)}
 
 

@@ -16,7 +16,7 @@ from graytrace.statistics.sensitivity import fill_extreme, fit_weighted, leave_o
 from graytrace.statistics.trend import Tested, Trend, find_trend
 from graytrace.study.config import Config
 from graytrace.study.questions import Predictor, name_some, read_predictors, read_strata
-from graytrace.tables import MISSING, show_plain
+from graytrace.tables import MISSING, show_plain, stem_of
 
 MOST_LEFT_OUT = 60  # patients: in a larger study none of them counts for much, and each costs all arrangements
 COUNTS_MOST = "changes p most"
@@ -203,12 +203,11 @@ def _slope(question: _Question, name: str, errors: Values | None) -> Row:
 
 def _error(row: Mapping[str, str], outcome: str) -> float | None:
     """Standard error of a patient's outcome, in its unit; None where it is not known."""
-    error, years = row.get("gm_change_se_points", MISSING), row.get("interval_years", MISSING)
-    if MISSING in {error, years} or not outcome.startswith("gm_change"):
-        return None
-    if not outcome.endswith("per_year"):
-        return float(error)
-    return float(error) / float(years) if float(years) > 0 else None
+    error = row.get(f"{stem_of(outcome)}_se_points", MISSING)
+    if error == MISSING or not outcome.endswith("per_year"):
+        return None if error == MISSING else float(error)
+    years = row.get("interval_years", MISSING)
+    return float(error) / float(years) if years != MISSING and float(years) > 0 else None
 
 
 def _list_left_out(question: _Question, trend: Trend) -> list[Row]:
@@ -245,11 +244,11 @@ def _list_missing(question: _Question, trend: Trend) -> list[Row]:
         extremes = ("highest", "lowest") if favors else ("lowest", "highest")
         who = f"{len(question.missing)} not measured ({name_some(list(question.missing))})"
         try:
-            trend = find_trend(doses, outcome, strata=question.strata_of(names), **question.options)
+            filled = find_trend(doses, outcome, strata=question.strata_of(names), **question.options)
         except ValueError as error:
             rows.append({**row, "note": f"Not computed: {error}."})
             continue
-        test = _tests_of(trend)[question.config.primary_test]
+        test = _tests_of(filled)[question.config.primary_test]
         note = f"{who}: above the mean value the {extremes[0]} outcome that was measured, below it the {extremes[1]}"
         rows.append({**row, "value": test.value, "p": test.p, "note": note})
     return rows

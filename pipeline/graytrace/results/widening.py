@@ -5,9 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-from graytrace.tables import columns
-
-_HALF_INTERVAL_SES = 1.96  # half of a 95 % interval, in standard errors
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
+from graytrace.tables import columns, stem_of
 
 
 def widen_intervals(row: Mapping[str, Any], smallest_changes: Mapping[str, float]) -> dict[str, Any]:
@@ -32,13 +31,13 @@ def widen_intervals(row: Mapping[str, Any], smallest_changes: Mapping[str, float
     there = set(columns("atrophy"))
     wide, widened = dict(row), []
     for measure, smallest in smallest_changes.items():
-        stem = measure.removesuffix("_percent")
+        stem = stem_of(measure)
         low, high, error = f"{stem}_low_percent", f"{stem}_high_percent", f"{stem}_se_points"
         change = row.get(measure)
         if change is None or not {low, high, error} <= there:
             continue
         before = tuple(row.get(name) for name in (error, low, high))
-        wide[error] = max(row.get(error) or 0.0, smallest / _HALF_INTERVAL_SES)
+        wide[error] = max(row.get(error) or 0.0, smallest / HALF_INTERVAL_SES)
         wide[low] = min(_or(row.get(low), change), change - smallest)
         wide[high] = max(_or(row.get(high), change), change + smallest)
         if (wide[error], wide[low], wide[high]) != before:

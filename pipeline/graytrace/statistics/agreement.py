@@ -9,10 +9,10 @@ from numpy.typing import ArrayLike
 from scipy import stats
 
 from graytrace.arrays import Matrix
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
 
 LEAST_PAIRS = 3  # two pairs of numbers leave nothing to judge a spread by
 _NEGLIGIBLE = 1e-12  # of the patients' mean square
-_WIDTH = 1.96  # limits of agreement hold 95 % of normally distributed differences
 
 
 @dataclass(frozen=True)
@@ -90,8 +90,8 @@ def measure_agreement(first: ArrayLike, second: ArrayLike) -> Agreement:
     difference = b - a
     n, bias, sd = a.size, float(difference.mean()), float(difference.std(ddof=1))
     t = float(stats.t.ppf(0.975, n - 1))
-    reach = t * sd * np.sqrt(1 / n + _WIDTH**2 / (2 * (n - 1)))
-    limits = [bias - _WIDTH * sd, bias + _WIDTH * sd]
+    reach = t * sd * np.sqrt(1 / n + HALF_INTERVAL_SES**2 / (2 * (n - 1)))
+    limits = [bias - HALF_INTERVAL_SES * sd, bias + HALF_INTERVAL_SES * sd]
     agreement, consistency = intraclass_correlation(np.stack([a, b], axis=1))
     return Agreement(
         pairs=n,

@@ -17,10 +17,11 @@ from statsmodels.stats.weightstats import DescrStatsW
 
 from graytrace.arrays import Vector
 from graytrace.statistics.agreement import Interval
+from graytrace.statistics.intervals import HALF_INTERVAL_SES
 
 LEAST_DEGREES = 3  # with fewer, the upper end of the interval of wSD is more than six times wSD
 WANTED_PATIENTS = 35  # QIBA's advice (Obuchowski and Bullen 2018): with fewer, intervals built on wSD hold too seldom
-_RC_OF_WSD = 1.96 * np.sqrt(2)  # 2.77: 95 % of differences of two measurements lie within
+_RC_OF_WSD = HALF_INTERVAL_SES * np.sqrt(2)  # 2.77: 95 % of differences of two measurements lie within
 _ALPHA = 0.05
 _EDGES_OF_LOOP = 3  # changes in a loop of three visits
 

@@ -7,7 +7,7 @@ from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.change import measure_change
 from graytrace.algorithms.midway import MidwayAlignment
-from graytrace.algorithms.precision import SHARES, TISSUES, budget_error
+from graytrace.algorithms.precision import SHARES, budget_error
 from graytrace.algorithms.sharpness import blur
 from graytrace.algorithms.visits import VisitTissue
 from graytrace.algorithms.volumes import tissue_volume_ml
@@ -90,7 +90,7 @@ def test_standard_error_grows_with_noise():
 
 def test_every_tissue_comes_with_its_evidence():
     change = measure_change(_visit(0, 1), _visit(0.1, 2), STILL)
-    assert tuple(change.changes) == tuple(change.evidence) == TISSUES
+    assert tuple(change.changes) == tuple(change.evidence) == tuple(SHARES)
     for tissue, evidence in change.evidence.items():
         assert evidence.change_percent == change.changes[tissue]
         assert evidence.noise_points > 0

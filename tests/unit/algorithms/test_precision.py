@@ -2,7 +2,7 @@ import dataclasses
 
 import pytest
 
-from graytrace.algorithms.precision import SHARES, TISSUES, Evidence, budget_error, interval
+from graytrace.algorithms.precision import SHARES, Evidence, budget_error, interval
 
 QUIET = Evidence(
     change_percent=-1.0,
@@ -21,7 +21,7 @@ def _se(tissue: str = "gm", **changed: float | None) -> float:
     return budget_error(dataclasses.replace(QUIET, **changed), SHARES[tissue]).se
 
 
-@pytest.mark.parametrize("tissue", TISSUES)
+@pytest.mark.parametrize("tissue", SHARES)
 @pytest.mark.parametrize(
     "worse",
     [

@@ -10,7 +10,7 @@ from PIL import Image
 from graytrace.records import Record
 from graytrace.report import page
 from graytrace.report.answer import write_answer, write_certainty, write_changes, write_untreated
-from graytrace.report.content import Study, list_withheld, make_cards, typeset
+from graytrace.report.content import Study, half_interval, list_withheld, make_cards, show_change, typeset
 from graytrace.report.methods import write_methods
 from graytrace.report.page import render_page
 from graytrace.schemas import SCHEMAS
@@ -337,3 +337,26 @@ def test_without_a_table_of_repeatability_nothing_is_said_of_it(tmp_path):
     study = make_study(3, error="0.3")
     assert "own scanner" not in write_methods(study, []).as_markdown()
     assert "own scanner" not in render(study, tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("column", "half"),
+    [
+        ("gm_change_percent", 0.196),
+        ("gm_change_percent_per_year", 0.098),
+        ("brain_change_percent", 0.392),
+        ("wm_change_percent", None),
+        ("gm_difference_percent", None),
+    ],
+)
+def test_each_change_has_the_interval_of_its_own_error(column, half):
+    row = row_of("atrophy", gm_change_se_points="0.1", brain_change_se_points="0.2", interval_years="2.0")
+    found = half_interval(row, column)
+    assert found == (None if half is None else pytest.approx(half))
+
+
+def test_the_change_that_was_widened_says_so():
+    cells = {"brain_change_percent": "-1.0", "brain_change_se_points": "0.2", "widened_intervals": "brain_change"}
+    row = row_of("atrophy", gm_change_percent="-1.0", gm_change_se_points="0.1", **cells)
+    assert "own scanner" in show_change(row, "brain_change_percent")
+    assert "own scanner" not in show_change(row, "gm_change_percent")

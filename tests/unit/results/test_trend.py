@@ -200,3 +200,11 @@ def test_of_many_patients_none_is_left_out_in_turn(trial, monkeypatch):
     monkeypatch.setattr(trend, "MOST_LEFT_OUT", 8)
     (row,) = select(trial.analyze(), "leave_one_out").values()
     assert row["note"] == "Not computed: more than 8 patients."
+
+
+def test_every_outcome_is_weighted_by_its_own_standard_errors():
+    row = {"gm_change_se_points": "0.2", "brain_change_se_points": "0.5", "interval_years": "2.0"}
+    assert trend._error(row, "gm_change_percent_per_year") == 0.1
+    assert trend._error(row, "brain_change_percent") == 0.5
+    assert trend._error(row, "wm_change_percent") is None
+    assert trend._error({**row, "interval_years": "n/a"}, "gm_change_percent_per_year") is None

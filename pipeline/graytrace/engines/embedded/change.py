@@ -12,7 +12,7 @@ from nipype.interfaces.base import File, isdefined, traits
 
 from graytrace.algorithms.change import ChangeMeasure, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
-from graytrace.algorithms.precision import SHARES, budget_error, interval
+from graytrace.algorithms.precision import EVIDENCE_POINTS, SHARES, budget_error, interval
 from graytrace.algorithms.visits import VisitTissue
 from graytrace.arrays import Fractions
 from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
@@ -24,7 +24,6 @@ from graytrace.images.writing import write_volume
 
 VISITS = ("baseline", "followup")
 _NUMBERS = ("gm_jacobian_percent", "differential_bias_percent", "covered_percent")
-_EVIDENCE = ("noise_points", "block_points", "sharpness_points", "shading_points", "contrast_points")
 _PARTS = ("cortical_gm", "deep_gm")  # of gray matter
 _TISSUES = ("gm", "wm", "subcortical_gm")
 
@@ -136,6 +135,6 @@ def _with_error(tissue: str, change: ChangeMeasure) -> dict[str, float]:
         f"{tissue}_change_low_percent": low,
         f"{tissue}_change_high_percent": high,
         **{f"{tissue}_change_se_{part}_points": value for part, value in asdict(budget).items()},
-        **{f"{tissue}_{name}": getattr(evidence, name) for name in _EVIDENCE},
+        **{f"{tissue}_{name}": getattr(evidence, name) for name in EVIDENCE_POINTS},
         f"{tissue}_plain_difference_percent": evidence.difference_percent,
     }
