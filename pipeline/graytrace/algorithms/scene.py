@@ -356,7 +356,9 @@ def even_sharpness(
     even = scene
     for _ in range(_SHARPNESS_ROUNDS):
         gm, wm = (even.own(name, halves) for name in ("gm", "wm"))
-        variance = variance + estimate_sharpness_difference(*even.registered(halves), gm, wm, scene.inside)
+        variance = variance + estimate_sharpness_difference(
+            *even.registered(halves), gm, wm, scene.inside, scene.spacing
+        )
         images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
         even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
         halves = register(even, halves, 1)

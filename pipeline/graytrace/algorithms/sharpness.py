@@ -21,7 +21,7 @@ _FEWEST_VOXELS = 2000  # by hand: of border, for six unknowns; of a pure tissue,
 _ROUNDS = 4  # by hand: of reweighting
 _OUTLIER_SDS = 3.0  # by hand: a residual that counts half (Cauchy weights)
 _LARGEST_TAP = 0.2  # of a three-point kernel, whose transform 1 - 4 tap at the highest frequency stays positive
-_INSTRUMENT_VOXELS = 1.0  # smooth fractions keep a thirtieth of the noise that they share with their image
+_INSTRUMENT_MM = 1.0  # smooth fractions share hardly any noise with their image; wider, they reach fluid across cortex
 _RIDGE = 1e-9  # an axis without border stays solvable, and thousands of voxels outweigh it
 
 
@@ -63,7 +63,12 @@ def _regressors(image: Image, border: Mask, others: list[Vector]) -> Vector:
 
 
 def estimate_sharpness_difference(
-    baseline: Image, followup: Image, gm: tuple[Fractions, Fractions], wm: tuple[Fractions, Fractions], inside: Mask
+    baseline: Image,
+    followup: Image,
+    gm: tuple[Fractions, Fractions],
+    wm: tuple[Fractions, Fractions],
+    inside: Mask,
+    spacing_mm: float,
 ) -> Vector:
     """By how much the point spread of follow-up is wider than that of baseline.
 
@@ -82,6 +87,8 @@ def estimate_sharpness_difference(
         Fractions of baseline and follow-up, registered.
     inside : (X, Y, Z) bool
         Intracranial voxels that both visits see.
+    spacing_mm : float
+        Edge of a voxel.
 
     Returns
     -------
@@ -98,7 +105,7 @@ def estimate_sharpness_difference(
     white = white_of_both[border]
     others = [np.ones_like(white), white, white * (1 - white)]
     rows = [_regressors(image, border, others) for image in (baseline, followup)]
-    smooth = [ndimage.gaussian_filter(model, _INSTRUMENT_VOXELS) for model in (models[0], models[1])]
+    smooth = [ndimage.gaussian_filter(model, _INSTRUMENT_MM / spacing_mm) for model in (models[0], models[1])]
     instruments = [_regressors(model, border, others) for model in smooth]
     difference = (followup - baseline)[border].astype(np.float64)
     spread = SD_OF_MAD * float(np.median(np.abs(difference))) + 1e-6  # not zero for equal images

@@ -23,7 +23,7 @@ def _estimate(pair) -> np.ndarray:
     inside = toyhead.masks(places(centered(affine_of("RAS", (1.0, 1.0, 1.0)), SHAPE), SHAPE))[1]
     first, second, gray, white = pair
     fractions = [part if isinstance(part, tuple) else (part, part) for part in (gray, white)]
-    return estimate_sharpness_difference(first, second, *fractions, inside)
+    return estimate_sharpness_difference(first, second, *fractions, inside, 1.0)
 
 
 def test_a_wider_point_spread_is_found_along_each_axis():
@@ -57,7 +57,7 @@ def test_lost_cortex_is_not_taken_for_blur():
 
 def test_too_little_border_says_nothing():
     nothing = np.zeros((8, 8, 8), np.float32)
-    found = estimate_sharpness_difference(nothing, nothing, (nothing, nothing), (nothing, nothing), nothing > 0)
+    found = estimate_sharpness_difference(nothing, nothing, (nothing, nothing), (nothing, nothing), nothing > 0, 1.0)
     np.testing.assert_array_equal(found, 0)
 
 
