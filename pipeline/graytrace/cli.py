@@ -12,7 +12,7 @@ from collections.abc import Sequence
 
 from graytrace import __version__
 from graytrace.catalog import STEPS
-from graytrace.engines.processes import end_with_parent
+from graytrace.engines.processes import end_with_parent, keep_memory
 from graytrace.errors import PipelineError
 
 _FREE = "Free some space (results, or temporary files: TMPDIR says where)"
@@ -96,7 +96,7 @@ def _machine_fault(error: OSError) -> str:
 
 
 def _limit_threads(argv: Sequence[str]) -> None:
-    """Tell numerical libraries how many cores they may use; they look when they are imported."""
+    """Tell numerical libraries how many cores a step may use; they look when they are imported."""
     peek = argparse.ArgumentParser(add_help=False, allow_abbrev=False)
     peek.add_argument("--threads", type=int, default=0)
     threads = peek.parse_known_args(list(argv))[0].threads
@@ -104,3 +104,4 @@ def _limit_threads(argv: Sequence[str]) -> None:
         from graytrace.engines.environment import thread_environment  # noqa: PLC0415 - must come before numpy
 
         os.environ.update(thread_environment(threads))
+        keep_memory()

@@ -71,3 +71,29 @@ def test_only_jobs_of_a_workflow_end_with_their_parent(monkeypatch):
     monkeypatch.setenv("GRAYTRACE_VERSION", cli.__version__)
     cli.main(["scan_table", "--config", "{}"])
     assert asked == [1]
+
+
+ARRAYS = """
+import resource, sys
+import numpy as np
+from graytrace.engines.processes import keep_memory
+if sys.argv[1] == "kept":
+    keep_memory()
+before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+for _ in range(20):
+    np.ones(2**23)  # 64 MB, more than glibc keeps by itself
+print(resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before)
+"""
+
+
+@pytest.mark.skipif(
+    not hasattr(os, "confstr") or "glibc" not in (os.confstr("CS_GNU_LIBC_VERSION") or ""), reason="glibc"
+)
+def test_memory_that_was_freed_is_used_again():
+    faults = {}
+    for how in ("kept", "given back"):
+        command = [sys.executable, "-c", ARRAYS, how]
+        environment = {**os.environ, "NUMPY_MADVISE_HUGEPAGE": "0"}
+        run = subprocess.run(command, env=environment, capture_output=True, text=True, check=True)  # noqa: S603 - our own code
+        faults[how] = int(run.stdout)
+    assert faults["kept"] < 0.2 * faults["given back"]

@@ -18,6 +18,7 @@ import numpy as np
 from scipy import ndimage
 
 from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.slopes import steepness
 from graytrace.algorithms.smoothing import smooth_widely
 from graytrace.arrays import Fractions, Image, Mask, ScalarField
 
@@ -61,10 +62,6 @@ class BorderShifts:
         return -self.to_fluid - self.to_white
 
 
-def _slope(image: Fractions) -> ScalarField:
-    return np.asarray(np.sqrt(sum(g * g for g in np.gradient(image))))
-
-
 def touching_banks(
     cortex: Fractions, wm: Fractions, spacing_mm: float, blur_mm: tuple[float, float, float] = (0.0, 0.0, 0.0)
 ) -> ScalarField:
@@ -95,13 +92,50 @@ def touching_banks(
     return np.asarray(ndimage.gaussian_filter(area, np.asarray(blur_mm) / spacing_mm))
 
 
+@dataclass(frozen=True)
+class Surfaces:
+    """Area of gray matter's surfaces in each voxel, faces of a voxel.
+
+    Parameters
+    ----------
+    outer, inner : (X, Y, Z) float32
+        Towards fluid, banks that touch among it, and towards white matter; zero outside of the skull.
+    near : (X, Y, Z) bool
+        Where the difference of two visits has to do with them.
+    """
+
+    outer: ScalarField
+    inner: ScalarField
+    near: Mask
+
+    @classmethod
+    def of(cls, fractions: tuple[Fractions, Fractions, Fractions], banks: ScalarField, inside: Mask) -> Surfaces:
+        """The surfaces between tissues.
+
+        Parameters
+        ----------
+        fractions : three (X, Y, Z) float32
+            Fluid, gray and white matter in [0, 1], common to both visits.
+        banks : (X, Y, Z) float32
+            Area of banks that touch, from `touching_banks`.
+        inside : (X, Y, Z) bool
+            Intracranial voxels that both visits see.
+
+        Returns
+        -------
+        Surfaces
+        """
+        fluid, gm, wm = fractions
+        near = ndimage.binary_erosion(inside) & (ndimage.gaussian_filter(gm, _REACH_VOXELS) > _REACHED)
+        outer = steepness(fluid) * (gm > _LEAST_GRAY) + banks
+        return cls(outer * inside, steepness(wm) * inside, near)
+
+
 def fit_border_shifts(
     residual: Image,
     weight: ScalarField,
-    fractions: tuple[Fractions, Fractions, Fractions],
-    banks: ScalarField,
+    surfaces: Surfaces,
     signals: tuple[float, float, float],
-    inside: Mask,
     spacing_mm: float,
 ) -> BorderShifts:
     """Fit the shifts of the outer and the inner surface of gray matter to the difference of two registered visits.
@@ -112,14 +146,9 @@ def fit_border_shifts(
         Follow-up minus baseline, white matter = 1.
     weight : (X, Y, Z) float32
         How much each voxel counts, 0 to 1.
-    fractions : three (X, Y, Z) float32
-        Fluid, gray and white matter in [0, 1], common to both visits.
-    banks : (X, Y, Z) float32
-        Area of banks that touch, from `touching_banks`.
+    surfaces : Surfaces
     signals : three floats
-        Signal of each, rising.
-    inside : (X, Y, Z) bool
-        Intracranial voxels that both visits see.
+        Of fluid, gray and white matter, rising.
     spacing_mm : float
         Edge of a voxel.
 
@@ -128,20 +157,19 @@ def fit_border_shifts(
     BorderShifts
         Swapped visits turn its signs.
     """
-    fluid, gm, wm = fractions
-    near = ndimage.binary_erosion(inside) & (ndimage.gaussian_filter(gm, _REACH_VOXELS) > _REACHED)
-    outer = _slope(fluid) * (gm > _LEAST_GRAY) + banks
-    inner = _slope(wm)
-    darkening, brightening = -(signals[1] - signals[0]) * outer, (signals[2] - signals[1]) * inner
+    outer, inner = surfaces.outer, surfaces.inner
+    darkening = np.float32(signals[0] - signals[1]) * outer
+    brightening = np.float32(signals[2] - signals[1]) * inner
     sigma = _AROUND_MM / spacing_mm
-    counted = (near * weight).astype(np.float32)
+    counted = surfaces.near * weight
+    dark, bright = counted * darkening, counted * brightening
 
     def around(product: ScalarField) -> ScalarField:
-        return smooth_widely(counted * product, sigma)
+        return smooth_widely(product, sigma)
 
-    dd, db, bb = around(darkening**2), around(darkening * brightening), around(brightening**2)
-    dr, br = around(darkening * residual), around(brightening * residual)
+    dd, db, bb = around(dark * darkening), around(dark * brightening), around(bright * brightening)
+    dr, br = around(dark * residual), around(bright * residual)
     dd, bb = dd + _SHRINKAGE * dd.max(), bb + _SHRINKAGE * bb.max()
     determinant = dd * bb - db * db + _NOTHING
     lost, gained = (bb * dr - db * br) / determinant, (dd * br - db * dr) / determinant
-    return BorderShifts(lost * outer * inside, gained * inner * inside)
+    return BorderShifts(lost * outer, gained * inner)

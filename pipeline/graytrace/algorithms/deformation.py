@@ -41,8 +41,8 @@ def _compose(u, where, out):
                     out[n, i, j, k] = u[n, i, j, k] + low * (1 - fz) + high * fz
 
 
-def exponential(velocity: VectorField, where: Mask | None = None) -> VectorField:
-    """Displacement of the unit-time flow of a stationary velocity, by scaling and squaring.
+def exponential(velocity: VectorField, where: Mask | None = None, time: float = 1.0) -> VectorField:
+    """Displacement of the flow of a stationary velocity, by scaling and squaring.
 
     Parameters
     ----------
@@ -50,6 +50,8 @@ def exponential(velocity: VectorField, where: Mask | None = None) -> VectorField
         Voxels.
     where : (X, Y, Z) bool ndarray, optional
         Where the flow matters; elsewhere the velocity itself, its first order, stands for it.
+    time : float
+        For which it flows.
 
     Returns
     -------
@@ -57,7 +59,7 @@ def exponential(velocity: VectorField, where: Mask | None = None) -> VectorField
         Voxels.
     """
     where = np.ones(velocity.shape[1:], bool) if where is None else where
-    u = (velocity / 2**_SQUARINGS).astype(np.float32)
+    u = np.multiply(velocity, time / 2**_SQUARINGS, dtype=np.float32)
     for _ in range(_SQUARINGS):
         out = np.empty_like(u)
         _compose(u, where, out)
@@ -96,7 +98,7 @@ class Halves:
         -------
         Halves
         """
-        return cls(velocity, exponential(-velocity / 2, where), exponential(velocity / 2, where))
+        return cls(velocity, exponential(velocity, where, -0.5), exponential(velocity, where, 0.5))
 
 
 @numba.njit(parallel=True, cache=True)

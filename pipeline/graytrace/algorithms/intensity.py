@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
+from graytrace.algorithms.piecewise import piecewise_linear
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.smoothing import smooth_widely
 from graytrace.arrays import Image, Mask, ScalarField, Vector
@@ -104,7 +105,7 @@ class Contrast:
         """
         middle = (self.baseline + self.followup) / 2
         here, there = (np.concatenate(([0.0], signals, [2 * signals[-1]])) for signals in (own, middle))
-        return np.asarray(np.interp(image, here, there), dtype=np.float32)
+        return piecewise_linear(image, here, there)
 
 
 def compare_contrast(

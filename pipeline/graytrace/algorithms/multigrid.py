@@ -143,6 +143,44 @@ def _prolong_add(coarse, fine):
                     fine[n, i, j, k] += (near + far) / np.float32(64)
 
 
+def restrict(fine: VectorField) -> VectorField:
+    """Means of blocks of 2 x 2 x 2 voxels.
+
+    Parameters
+    ----------
+    fine : (N, X, Y, Z) float32
+        Any unit.
+
+    Returns
+    -------
+    (N, ceil(X / 2), ceil(Y / 2), ceil(Z / 2)) float32 ndarray
+        In the same unit; a last odd plane is averaged with itself.
+    """
+    coarse = np.empty((fine.shape[0], *_half(fine.shape[1:])), np.float32)
+    _restrict(np.ascontiguousarray(fine), coarse)
+    return coarse
+
+
+def prolong(coarse: VectorField, shape: tuple[int, ...]) -> VectorField:
+    """What `restrict` made coarse on a fine grid again, by trilinear interpolation.
+
+    Parameters
+    ----------
+    coarse : (N, x, y, z) float32
+        Any unit.
+    shape : three ints
+        Of the fine grid, x = ceil(X / 2) and so on.
+
+    Returns
+    -------
+    (N, X, Y, Z) float32 ndarray
+        In the same unit.
+    """
+    fine = np.zeros((coarse.shape[0], *shape), np.float32)
+    _prolong_add(coarse, fine)
+    return fine
+
+
 def _half(shape: tuple[int, ...]) -> tuple[int, ...]:
     return tuple((s + 1) // 2 for s in shape)
 

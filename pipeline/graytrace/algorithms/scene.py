@@ -1,32 +1,26 @@
-"""Two visits in midway space as registration sees them, brought to one gain, contrast, sharpness and shading."""
+"""Two visits in midway space as registration sees them, and the flow between them."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from graytrace.algorithms.deformation import Halves, sample_spline, spline_coefficients
 from graytrace.algorithms.distance import distance_to
-from graytrace.algorithms.intensity import Contrast, compare_contrast, even_out, match_visits
+from graytrace.algorithms.intensity import Contrast, match_visits
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.multigrid import solve_membrane
 from graytrace.algorithms.resampling import resample
-from graytrace.algorithms.sharpness import estimate_sharpness_difference, match_sharpness
+from graytrace.algorithms.slopes import normal_equations
 from graytrace.algorithms.visits import VisitTissue, midway_grid
-from graytrace.arrays import Affine, Fractions, Image, Mask, ScalarField, Vector, VectorField
+from graytrace.arrays import Affine, Fractions, Image, Mask, ScalarField, VectorField
 
 TISSUES = ("gm", "wm", "subcortical_gm")
 # "by hand" here: set while the method was written, on simulated pairs, with no comparison on record; where another
 # value was tried, docs/validation.md tells what it moved
 _MEMBRANE_WEIGHT = 10.0  # by hand: the sum of Jacobian and residual part hardly depends on it
-_SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
-_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
-_HALF = 0.5  # a voxel is of the tissue that fills most of it
-_SHADING_ROUNDS = 2  # one leaves a third of it
-_NEAR_MM, _NEAR = 1.0, 0.05  # smoothed share of a tissue: below it none is near, of fluid not even a hidden sulcus
 _OUTLIER_SDS = 3.5  # by hand; six times of it moved the error by 0.05 points at most (validation, V06)
 _BEYOND_VOXELS = 3  # slopes at the edge of the data need neighbors, and flows carry up to a voxel or two
 _DATA_REACH_MM = 4.0  # beyond the intracranial mask: the inner skull anchors the field
@@ -285,104 +279,9 @@ def register(scene: Scene, halves: Halves, iterations: int) -> Halves:
     Halves
     """
     for _ in range(iterations):
-        velocity = halves.velocity
         baseline, followup = scene.registered(halves)
-        residual = followup - baseline
-        g = np.asarray(np.gradient((baseline + followup) / 2)).astype(np.float32)
-        weight = scene.robust(residual) / scene.noise_sd**2
-        h = np.stack([weight * g[a] * g[b] for a, b in ((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))]).astype(
-            np.float32
-        )
-        # minus the gradient of the energy: data, and the membrane's pull on what is there already
-        laplacian = np.stack([ndimage.laplace(component, mode="nearest") for component in velocity])
-        b = (-(weight * residual) * g + _MEMBRANE_WEIGHT * laplacian).astype(np.float32)
-        halves = scene.halves(velocity + solve_membrane(h, b, _MEMBRANE_WEIGHT))
+        weight = scene.robust(followup - baseline) / np.float32(scene.noise_sd**2)
+        h, b = normal_equations(baseline, followup, weight, halves.velocity, _MEMBRANE_WEIGHT)
+        del baseline, followup, weight  # the solver needs the room
+        halves = scene.halves(halves.velocity + solve_membrane(h, b, _MEMBRANE_WEIGHT))
     return halves
-
-
-def _pure_voxels(scene: Scene, halves: Halves) -> tuple[Mask, Mask, Mask]:
-    """Voxels of fluid, gray and white matter alone, gray matter and fluid far from each other.
-
-    Near fluid gray matter that seems pure darkens as cortex is lost, because sulci too narrow to be seen open in it.
-    Taken for another contrast or for shading, that would hide a seventh of the loss.
-    """
-    gm, wm = (scene.common(name, halves) * scene.inside for name in ("gm", "wm"))
-    fluid = np.where(scene.inside, 1 - gm - wm, 0)
-    near_fluid, near_gm = (ndimage.gaussian_filter(f, _NEAR_MM / scene.spacing) > _NEAR for f in (fluid, gm))
-    return (fluid > _PURE) & ~near_gm, (gm > _PURE) & ~near_fluid, wm > _PURE
-
-
-def even_contrast(scene: Scene, halves: Halves) -> Scene:
-    """Bring the contrast of both visits to their mean.
-
-    Parameters
-    ----------
-    scene : Scene
-    halves : Halves
-        The flow so far.
-
-    Returns
-    -------
-    Scene
-    """
-    images = replace(scene, contrast=None).registered(halves)
-    deep = scene.common("subcortical_gm", halves) > _HALF
-    contrast = compare_contrast(*images, _pure_voxels(scene, halves), deep, scene.spacing)
-    return replace(scene, contrast=contrast)
-
-
-def even_sharpness(
-    scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves
-) -> tuple[Scene, Halves, Vector]:
-    """Make both visits equally sharp.
-
-    Parameters
-    ----------
-    scene : Scene
-    visits : two VisitTissue
-        Baseline and follow-up, whose images are made less sharp.
-    halves : Halves
-        The flow so far.
-
-    Returns
-    -------
-    scene : Scene
-    halves : Halves
-    variance_mm2 : (3,) ndarray
-        That follow-up had more of along x, y, z, mm^2.
-    """
-    variance = np.zeros(3)
-    to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
-    even = scene
-    for _ in range(_SHARPNESS_ROUNDS):
-        gm, wm = (even.own(name, halves) for name in ("gm", "wm"))
-        variance = variance + estimate_sharpness_difference(
-            *even.registered(halves), gm, wm, scene.inside, scene.spacing
-        )
-        images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
-        even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
-        halves = register(even, halves, 1)
-    return even, halves, variance * scene.spacing**2
-
-
-def even_shading(scene: Scene, halves: Halves) -> Scene:
-    """Correct the shading that pure voxels still show.
-
-    Parameters
-    ----------
-    scene : Scene
-    halves : Halves
-        The flow so far.
-
-    Returns
-    -------
-    Scene
-    """
-    _, gm, wm = _pure_voxels(scene, halves)
-    images = scene.registered(halves)
-    gains = scene.gains
-    for _ in range(_SHADING_ROUNDS):
-        factors = even_out(images[0], images[1], gm | wm, scene.spacing)
-        images = (images[0] * factors[0], images[1] * factors[1])
-        gains = (gains[0] * factors[0], gains[1] * factors[1])
-    return replace(scene, gains=gains)

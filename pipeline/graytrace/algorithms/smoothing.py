@@ -14,13 +14,23 @@ _LARGEST_BLOCK = 8
 _MARGIN = 1  # blocks: interpolation at the border looks half a block beyond it
 
 
-def _block_means(image: ScalarField, blocks: tuple[int, ...]) -> ScalarField:
+@numba.njit(parallel=True, cache=True)
+def _block_means(image, bx, by, bz, margin):
     """Means of blocks of voxels, with a margin of blocks beyond the grid, where there is nothing (0)."""
-    sides = [-(-n // k) + 2 * _MARGIN for n, k in zip(image.shape, blocks, strict=True)]
-    padded = np.zeros([s * k for s, k in zip(sides, blocks, strict=True)], np.float32)
-    padded[tuple(slice(k * _MARGIN, k * _MARGIN + n) for n, k in zip(image.shape, blocks, strict=True))] = image
-    x, y, z = sides
-    return np.asarray(padded.reshape(x, blocks[0], y, blocks[1], z, blocks[2]).mean((1, 3, 5)))
+    nx, ny, nz = image.shape
+    sides = (-(-nx // bx) + 2 * margin, -(-ny // by) + 2 * margin, -(-nz // bz) + 2 * margin)
+    out = np.zeros(sides, np.float32)
+    for plane in numba.prange(sides[0] - 2 * margin):
+        a = np.int64(plane)
+        total = np.zeros(sides[1:], np.float64)
+        for i in range(a * bx, min((a + 1) * bx, nx)):
+            for j in range(ny):
+                for k in range(nz):
+                    total[j // by + margin, k // bz + margin] += image[i, j, k]
+        for j in range(sides[1]):
+            for k in range(sides[2]):
+                out[a + margin, j, k] = total[j, k] / (bx * by * bz)
+    return out
 
 
 @numba.njit(parallel=True, cache=True)
@@ -75,13 +85,14 @@ def smooth_widely(image: ArrayLike, sigma_voxels: ArrayLike) -> ScalarField:
     """
     image = np.asarray(image, dtype=np.float32)
     sigma = np.broadcast_to(np.asarray(sigma_voxels, dtype=float), (3,))
-    blocks = tuple(int(np.clip(s // _BLOCKS_PER_SIGMA, 1, _LARGEST_BLOCK)) for s in sigma)
+    blocks = [int(np.clip(s // _BLOCKS_PER_SIGMA, 1, _LARGEST_BLOCK)) for s in sigma]
     widths = []
     for s, k in zip(sigma, blocks, strict=True):
         # variances, voxels squared: a block of k voxels (k^2 - 1) / 12, linear interpolation between blocks k^2 / 6
         taken = 0.0 if k == 1 else (k**2 - 1) / 12 + k**2 / 6
         widths.append(np.sqrt(max(s**2 - taken, 0)) / k)
-    coarse = ndimage.gaussian_filter(_block_means(image, blocks), widths, mode="constant")
+    means = _block_means(image, blocks[0], blocks[1], blocks[2], _MARGIN)
+    coarse = ndimage.gaussian_filter(means, widths, mode="constant")
     out = np.empty(image.shape, np.float32)
     _interpolate(coarse, np.array(blocks, dtype=np.float64), _MARGIN, out)
     return out

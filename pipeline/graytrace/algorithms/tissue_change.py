@@ -6,9 +6,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graytrace.algorithms.border_shift import fit_border_shifts, touching_banks
+from graytrace.algorithms.border_shift import Surfaces, fit_border_shifts, touching_banks
 from graytrace.algorithms.deformation import Halves, jacobian_determinant
 from graytrace.algorithms.scene import Scene
+from graytrace.algorithms.slopes import levers, slope_along
 from graytrace.arrays import Fractions, Mask, ScalarField, VectorField
 
 _GRADIENT_FLOOR_SDS = 0.5  # by hand; two fifths of it moved the error by 0.05 points at most (validation, V06)
@@ -136,7 +137,7 @@ class Reading:
 
     def _shift(self, fraction: Fractions) -> ScalarField:
         """(X, Y, Z) what a residual of one does to a tissue: grad f . g / (|g|^2 + a^2)."""
-        return np.asarray(sum(s * k for s, k in zip(np.gradient(fraction), self.lever, strict=True)))
+        return slope_along(fraction, self.lever)
 
     def noise_se_points(self, change: TissueChange, inside: Mask) -> float:
         """Standard error of the residual part of a change that noise alone makes.
@@ -191,10 +192,8 @@ def read_registration(scene: Scene, halves: Halves, before: Reading | None = Non
     """
     baseline, followup = scene.registered(halves)
     residual = followup - baseline
-    g = np.asarray(np.gradient((baseline + followup) / 2)).astype(np.float32)
-    floor = (_GRADIENT_FLOOR_SDS * scene.noise_sd) ** 2
     weight = scene.robust(residual)
-    lever = scene.inside * weight * g / ((g * g).sum(0) + floor)
+    lever = levers(baseline, followup, scene.inside * weight, (_GRADIENT_FLOOR_SDS * scene.noise_sd) ** 2)
     if before is None:
         jacobians = [jacobian_determinant(u) for u in (halves.to_baseline, halves.to_followup)]
     else:
@@ -206,8 +205,27 @@ def read_registration(scene: Scene, halves: Halves, before: Reading | None = Non
     return Reading(jacobians[0], jacobians[1], residual, lever, weight, signals)
 
 
+def gray_surfaces(scene: Scene, tissues: tuple[Fractions, Fractions, Fractions]) -> Surfaces:
+    """The outer and the inner surface of gray matter in midway space.
+
+    Parameters
+    ----------
+    scene : Scene
+    tissues : three (X, Y, Z) float32
+        Gray matter, white matter and the deep gray matter that is part of the first, in midway space.
+
+    Returns
+    -------
+    Surfaces
+    """
+    gm, wm, deep = tissues
+    fluid = np.where(scene.inside, np.clip(1 - gm - wm, 0, 1), 0)
+    banks = touching_banks(np.clip(gm - deep, 0, 1), wm, scene.spacing, scene.slice_blur_mm)
+    return Surfaces.of((fluid, gm, wm), banks, scene.inside)
+
+
 def tissue_changes(
-    scene: Scene, reading: Reading, tissues: tuple[Fractions, Fractions, Fractions]
+    scene: Scene, reading: Reading, tissues: tuple[Fractions, Fractions, Fractions], surfaces: Surfaces
 ) -> dict[str, TissueChange]:
     """Change of each tissue: gray matter by its two surfaces, where the tissues' signals are known.
 
@@ -216,7 +234,9 @@ def tissue_changes(
     scene : Scene
     reading : Reading
     tissues : three (X, Y, Z) float32
-        Gray matter, white matter and the deep gray matter that is part of the first, in midway space.
+        As `gray_surfaces` takes them.
+    surfaces : Surfaces
+        Of gray matter.
 
     Returns
     -------
@@ -226,11 +246,7 @@ def tissue_changes(
     gm, wm, deep = tissues
     undone = None
     if reading.signals is not None:
-        fluid = np.where(scene.inside, np.clip(1 - gm - wm, 0, 1), 0)
-        banks = touching_banks(np.clip(gm - deep, 0, 1), wm, scene.spacing, scene.slice_blur_mm)
-        undone = fit_border_shifts(
-            reading.residual, reading.weight, (fluid, gm, wm), banks, reading.signals, scene.inside, scene.spacing
-        ).gray
+        undone = fit_border_shifts(reading.residual, reading.weight, surfaces, reading.signals, scene.spacing).gray
     gray, white, nuclei = reading.tissue(gm, undone), reading.tissue(wm), reading.tissue(deep)
     return {
         "gm": gray,

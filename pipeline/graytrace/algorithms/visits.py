@@ -8,7 +8,7 @@ import numpy as np
 
 from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.midway import MidwayAlignment
-from graytrace.arrays import Affine, Fractions, Image, Mask
+from graytrace.arrays import Affine, Fractions, Image, Mask, Points
 
 _MARGIN_MM = 10.0  # around both masks; by hand: the data of registration end 4 mm outside them
 # a scan of 1 mm keeps its voxel; finer ones cost eight times the time for half the edge; on slices of 3 mm a coarser
@@ -61,7 +61,7 @@ def midway_grid(
     corners, finest = [], _COARSEST_MM
     for visit, to_midway in zip(visits, (alignment.baseline_to_midway, alignment.followup_to_midway), strict=True):
         voxel_to_midway = to_midway @ visit.voxel_to_ras
-        places = np.argwhere(visit.intracranial_mask)
+        places = _ends_of_rows(visit.intracranial_mask)
         corners.append(places @ voxel_to_midway[:3, :3].T + voxel_to_midway[:3, 3])
         finest = min(finest, float(voxel_sizes_mm(visit.voxel_to_ras).min()))
     spacing = max(finest, _FINEST_MM)
@@ -71,3 +71,11 @@ def midway_grid(
     sides = np.ceil((high - low) / spacing).astype(int) + 1
     grid_to_ras = cubic_affine(spacing, (low + high) / 2 - spacing * (sides - 1) / 2)
     return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
+
+
+def _ends_of_rows(mask: Mask) -> Points:
+    """(N, 3) first and last voxels of a mask along its last axis: those between them reach no further anywhere."""
+    i, j = np.nonzero(mask.any(2))
+    rows = mask[i, j]
+    first, last = rows.argmax(1), rows.shape[1] - 1 - rows[:, ::-1].argmax(1)
+    return np.concatenate([np.stack([i, j, k], axis=1) for k in (first, last)])

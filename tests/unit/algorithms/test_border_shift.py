@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from scipy import ndimage
 
-from graytrace.algorithms.border_shift import fit_border_shifts, touching_banks
+from graytrace.algorithms.border_shift import Surfaces, fit_border_shifts, touching_banks
 
 SHAPE = (72, 72, 72)
 SIGNALS = (0.2, 0.65, 1.0)
@@ -37,7 +37,7 @@ def _measured(first, second, noise=0.0, seed=0):
     inside = np.zeros(SHAPE, bool)
     inside[2:-2, 2:-2, 2:-2] = True
     residual = (images[1] - images[0]).astype(np.float32)
-    return fit_border_shifts(residual, np.ones(SHAPE, np.float32), common, NO_BANKS, SIGNALS, inside, 1.0)
+    return fit_border_shifts(residual, np.ones(SHAPE, np.float32), Surfaces.of(common, NO_BANKS, inside), SIGNALS, 1.0)
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(-0.05, 0.0), (0.0, 0.05), (-0.05, -0.05), (0.05, 0.0)])
@@ -68,7 +68,8 @@ def test_noise_alone_moves_nothing():
 def test_gray_matter_that_is_not_there():
     nothing = np.zeros(SHAPE, np.float32)
     inside = np.ones(SHAPE, bool)
-    found = fit_border_shifts(nothing, nothing + 1, (nothing + 1, nothing, nothing), nothing, SIGNALS, inside, 1.0)
+    surfaces = Surfaces.of((nothing + 1, nothing, nothing), nothing, inside)
+    found = fit_border_shifts(nothing, nothing + 1, surfaces, SIGNALS, 1.0)
     assert found.fluid == found.white == 0
 
 
@@ -98,7 +99,7 @@ def test_a_sulcus_that_opens_unseen_is_read():
     inside[2:-2, 2:-2, 2:-2] = True
     banks = touching_banks(common[1], common[2], 1.0)
     residual = (images[1] - images[0]).astype(np.float32)
-    found = fit_border_shifts(residual, np.ones(SHAPE, np.float32), common, banks, SIGNALS, inside, 1.0)
+    found = fit_border_shifts(residual, np.ones(SHAPE, np.float32), Surfaces.of(common, banks, inside), SIGNALS, 1.0)
     true = float((after[0] - before[0])[inside].sum())
     assert found.fluid == pytest.approx(true, rel=0.25)
 

@@ -10,7 +10,7 @@ import pytest
 RUN_ALL = """
 import hashlib
 import numpy as np
-from graytrace.algorithms import deformation, mean_field, multigrid, resampling, smoothing
+from graytrace.algorithms import deformation, intensity, mean_field, multigrid, resampling, slopes, smoothing
 
 rng = np.random.default_rng(1)
 shape = (24, 25, 26)
@@ -30,6 +30,12 @@ found = {
     "samples": deformation.sample_spline(coefficients, np.eye(4), u),
     "linear samples": resampling.resample(coefficients, 0.7 * np.eye(4), shape),
     "wide Gaussian": smoothing.smooth_widely(coefficients, 9.0),
+    "normal equations": np.concatenate(slopes.normal_equations(*u[:2], np.abs(u[2]), u, 5.0)),
+    "levers": slopes.levers(*u[:2], np.abs(u[2]), 0.01), "slope along": slopes.slope_along(coefficients, u),
+    "steepness": slopes.steepness(coefficients),
+    "contrast": intensity.Contrast(np.array([0.2, 0.6, 1.0]), np.array([0.2, 0.7, 1.0])).even_out(
+        coefficients, np.array([0.2, 0.6, 1.0])
+    ),
 }
 for name, values in found.items():
     print(name, hashlib.sha256(np.ascontiguousarray(values).tobytes()).hexdigest())
@@ -46,6 +52,6 @@ def _bits(cache: Path, *, threads: int, **environment: str) -> str:
 @pytest.mark.timeout(300)
 def test_the_same_bits_fresh_from_the_cache_and_for_another_processor(tmp_path):
     fresh = _bits(tmp_path / "here", threads=2)
-    assert fresh.count("\n") == 7
+    assert fresh.count("\n") == 12
     assert _bits(tmp_path / "here", threads=1) == fresh
     assert _bits(tmp_path / "there", threads=2, NUMBA_CPU_NAME="generic") == fresh
