@@ -105,13 +105,14 @@ def even_sharpness(
     to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
     even = scene
     gm, wm = (scene.own(name, halves) for name in ("gm", "wm"))
-    for _ in range(_SHARPNESS_ROUNDS):
+    for done in range(_SHARPNESS_ROUNDS):
+        if done:
+            halves = register(even, halves, 1)
         variance = variance + estimate_sharpness_difference(
             *even.registered(halves), gm, wm, scene.inside, scene.spacing
         )
         images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
         even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
-        halves = register(even, halves, 1)
     return even, halves, variance * scene.spacing**2
 
 

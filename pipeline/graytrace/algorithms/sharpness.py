@@ -7,6 +7,8 @@ which neither a shift of the border nor another contrast has.
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 from scipy import ndimage
 
@@ -25,7 +27,7 @@ _INSTRUMENT_MM = 1.0  # smooth fractions share hardly any noise with their image
 _RIDGE = 1e-9  # an axis without border stays solvable, and thousands of voxels outweigh it
 
 
-def second_derivatives(image: Image) -> list[ScalarField]:
+def second_derivatives(image: Image) -> Iterator[ScalarField]:
     """Second differences along each axis, borders repeated.
 
     Parameters
@@ -35,14 +37,12 @@ def second_derivatives(image: Image) -> list[ScalarField]:
 
     Returns
     -------
-    list of three (X, Y, Z) ndarrays
+    iterator of three (X, Y, Z) ndarrays
         In the image's unit, per voxel squared.
     """
-    found = []
     for axis in range(3):
         pad = [(1, 1) if a == axis else (0, 0) for a in range(3)]
-        found.append(np.diff(np.pad(image, pad, mode="edge"), 2, axis=axis))
-    return found
+        yield np.diff(np.pad(image, pad, mode="edge"), 2, axis=axis)
 
 
 def _border_model(mean: Image, gm: Fractions, wm: Fractions, inside: Mask) -> Image | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -40,7 +41,22 @@ class TissueChange:
     @property
     def percent(self) -> float:
         """Change, percent of baseline; not a number without tissue."""
-        before, after, undone = (float(part.sum(dtype=np.float64)) for part in (self.before, self.after, self.undone))
+        return self.percent_with(float(self.undone.sum(dtype=np.float64)))
+
+    def percent_with(self, undone: float) -> float:
+        """Change if registration had left another sum undone.
+
+        Parameters
+        ----------
+        undone : float
+            What the tissue gained beyond the Jacobian determinants, voxels.
+
+        Returns
+        -------
+        float
+            Percent of baseline; not a number without tissue.
+        """
+        before, after = (float(part.sum(dtype=np.float64)) for part in (self.before, self.after))
         return _percent(before - undone / 2, after + undone / 2)
 
     @property
@@ -139,6 +155,21 @@ class Reading:
         """(X, Y, Z) what a residual of one does to a tissue: grad f . g / (|g|^2 + a^2)."""
         return slope_along(fraction, self.lever)
 
+    def undone(self, fraction: Fractions) -> ScalarField:
+        """What a tissue gained beyond the flow, as each voxel's own slope says.
+
+        Parameters
+        ----------
+        fraction : (X, Y, Z) float32
+            Of the tissue in midway space.
+
+        Returns
+        -------
+        (X, Y, Z) float32 ndarray
+            Voxels.
+        """
+        return np.asarray(self._shift(fraction) * self.residual)
+
     def noise_se_points(self, change: TissueChange, inside: Mask) -> float:
         """Standard error of the residual part of a change that noise alone makes.
 
@@ -171,7 +202,7 @@ class Reading:
         -------
         TissueChange
         """
-        undone = self._shift(fraction) * self.residual if undone is None else undone
+        undone = self.undone(fraction) if undone is None else undone
         return TissueChange(fraction, fraction * self.jacobian_baseline, fraction * self.jacobian_followup, undone)
 
 
@@ -244,9 +275,7 @@ def tissue_changes(
         TissueChange of `gm`, `cortical_gm`, `deep_gm`, `wm` and `brain`.
     """
     gm, wm, deep = tissues
-    undone = None
-    if reading.signals is not None:
-        undone = fit_border_shifts(reading.residual, reading.weight, surfaces, reading.signals, scene.spacing).gray
+    undone = _undone(scene, reading, surfaces)
     gray, white, nuclei = reading.tissue(gm, undone), reading.tissue(wm), reading.tissue(deep)
     return {
         "gm": gray,
@@ -255,3 +284,51 @@ def tissue_changes(
         "wm": white,
         "brain": gray.plus(white),
     }
+
+
+def _undone(scene: Scene, reading: Reading, surfaces: Surfaces) -> ScalarField | None:
+    """(X, Y, Z) what gray matter gained beyond the flow, by its surfaces; None where signals are not known."""
+    if reading.signals is None:
+        return None
+    return fit_border_shifts(reading.residual, reading.weight, surfaces, reading.signals, scene.spacing).gray
+
+
+def other_percents(
+    scene: Scene,
+    reading: Reading,
+    tissues: tuple[Fractions, Fractions, Fractions],
+    surfaces: Surfaces,
+    changes: Mapping[str, TissueChange],
+) -> dict[str, float]:
+    """Change of each tissue as other intensities of the same flow have it.
+
+    Parameters
+    ----------
+    scene : Scene
+        With the other intensities.
+    reading : Reading
+        Of that scene.
+    tissues : three (X, Y, Z) float32
+        As `gray_surfaces` takes them.
+    surfaces : Surfaces
+        Of gray matter.
+    changes : mapping
+        From `tissue_changes`, of the same flow.
+
+    Returns
+    -------
+    dict
+        Percent of baseline, by the names of `changes`.
+    """
+    gm, wm, deep = tissues
+    by_surfaces = _undone(scene, reading, surfaces)
+    gray, white, nuclei = (
+        float(part.sum(dtype=np.float64))
+        for part in (
+            reading.undone(gm) if by_surfaces is None else by_surfaces,
+            reading.undone(wm),
+            reading.undone(deep),
+        )
+    )
+    undone = {"gm": gray, "cortical_gm": gray - nuclei, "deep_gm": nuclei, "wm": white, "brain": gray + white}
+    return {name: change.percent_with(undone[name]) for name, change in changes.items()}

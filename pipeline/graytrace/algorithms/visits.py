@@ -14,6 +14,7 @@ _MARGIN_MM = 10.0  # around both masks; by hand: the data of registration end 4 
 # a scan of 1 mm keeps its voxel; finer ones cost eight times the time for half the edge; on slices of 3 mm a coarser
 # grid moved the error by 0.05 points at most (docs/validation.md, V06)
 _FINEST_MM, _COARSEST_MM = 1.0, 2.0
+_CROP_MM = 20.0  # twice the grid's margin: a turned head's grid reaches further along the scan's axes
 
 
 @dataclass(frozen=True)
@@ -71,6 +72,32 @@ def midway_grid(
     sides = np.ceil((high - low) / spacing).astype(int) + 1
     grid_to_ras = cubic_affine(spacing, (low + high) / 2 - spacing * (sides - 1) / 2)
     return grid_to_ras, (int(sides[0]), int(sides[1]), int(sides[2]))
+
+
+def cropped(visit: VisitTissue) -> VisitTissue:
+    """What lies around the intracranial mask: splines of neck and air are wasted.
+
+    Parameters
+    ----------
+    visit : VisitTissue
+        Its mask is not empty.
+
+    Returns
+    -------
+    VisitTissue
+        On a part of its grid.
+    """
+    ends = _ends_of_rows(visit.intracranial_mask)
+    margin = np.ceil(_CROP_MM / voxel_sizes_mm(visit.voxel_to_ras)).astype(int)
+    low = np.maximum(ends.min(0) - margin, 0)
+    high = np.minimum(ends.max(0) + margin + 1, visit.image.shape)
+    part = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
+    affine = visit.voxel_to_ras.copy()
+    affine[:3, 3] += affine[:3, :3] @ low
+    image, gm, wm, deep = (
+        np.ascontiguousarray(array[part]) for array in (visit.image, visit.gm, visit.wm, visit.subcortical_gm)
+    )
+    return VisitTissue(image, affine, gm, wm, deep, visit.intracranial_mask[part])
 
 
 def _ends_of_rows(mask: Mask) -> Points:

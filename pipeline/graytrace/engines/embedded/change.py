@@ -13,7 +13,7 @@ from nipype.interfaces.base import File, isdefined, traits
 from graytrace.algorithms.change import ChangeMeasure, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.precision import EVIDENCE_POINTS, SHARES, budget_error, interval
-from graytrace.algorithms.visits import VisitTissue
+from graytrace.algorithms.visits import VisitTissue, cropped
 from graytrace.arrays import Fractions
 from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
 from graytrace.engines.interface import EngineInterface, MeasuresOutputSpec
@@ -67,7 +67,7 @@ class MeasureChange(EngineInterface):
     output_spec = MeasureChangeOutputSpec
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
-        visits = [self._read_tissue(name) for name in VISITS]
+        visits = [cropped(self._read_tissue(name)) for name in VISITS]  # so that whole heads need no memory
         change = measure_change(visits[0], visits[1], self._alignment())
         images = change.images
         maps = {
