@@ -16,6 +16,9 @@ import yaml
 
 from graytrace.catalog import STEPS, names_of
 from graytrace.engines.registry import TASKS
+from graytrace.files import file_sha256
+from graytrace.report.published import WORDS, load_published
+from graytrace.results.sdtm import load_mapping
 from graytrace.schemas import load_metrics, load_schema
 
 PROJECT = Path(__file__).resolve().parents[1]
@@ -132,16 +135,90 @@ def _slurm_arrays() -> str:
     return "\n".join([f'slurm-array-jobs: "{",".join(arrays)}"', "groups:", *(f"  {name}: scan" for name in light)])
 
 
+def write_requirements() -> str:
+    """The page from requirement to test."""
+    listed = yaml.safe_load(_read(PROJECT / REQUIREMENTS))
+    count = sum(len(wanted) for wanted in listed.values())
+    head = (
+        f"<!-- made by docs/generate.py from {REQUIREMENTS}: change it there -->\n\n# Requirements and their tests\n\n"
+        f"{count} requirements: what the program promises, and the tests that would fail if it did not keep it. "
+        "`pytest` runs them all. A test checks that each requirement has one, that each test named here exists, and that this "
+        "page is that list. Where [`graytrace qualify`](qualify.md) checks the same on a site's own machine, its "
+        "numbers stand in the last column.\n"
+    )
+    parts = [head]
+    for group, wanted in listed.items():
+        parts.append(f"## {group}\n\n| no. | requirement | tests | qualification |\n| --- | --- | --- | --- |")
+        for number, one in wanted.items():
+            tests = "<br>".join(f"`{test}`" for test in one["tests"])
+            parts.append(f"| {number} | {_cell(one['text'])} | {tests} | {', '.join(one.get('checks', ()))} |")
+        parts.append("")
+    return "\n".join(parts)
+
+
+def _sdtm() -> str:
+    """Tables of the mapping to SDTM."""
+    mapping = load_mapping()
+    parts = ["| NVTESTCD | NVTEST | unit | from |", "| --- | --- | --- | --- |"]
+    for code, test in mapping["tests"].items():
+        unit = "mL" if test["table"] == "volumes" else "%"
+        parts.append(f"| {code} | {test['name']} | {unit} | `{test['table']}.tsv`, `{test['column']}` |")
+    for name, described in mapping["datasets"].items():
+        keys = ", ".join(described["keys"])
+        parts += ["", f"**{name}**, {described['label']}. {described['structure']}. Keys: {keys}.", ""]
+        parts += ["| variable | label | type | from |", "| --- | --- | --- | --- |"]
+        parts += [
+            f"| {variable} | {told['label']} | {told['type']} | {_cell(told['source'])} |"
+            for variable, told in described["variables"].items()
+        ]
+    parts += ["", "**Qualifiers** in SUPPNV:", "", "| QNAM | QLABEL | QORIG | from |", "| --- | --- | --- | --- |"]
+    parts += [
+        f"| {name} | {told['label']} | {told['origin']} | {_cell(told['source'])} |"
+        for name, told in mapping["qualifiers"].items()
+    ]
+    parts += ["", "**Left out**:", ""]
+    parts += [f"- {name}: {why}." for name, why in mapping["left_out"].items()]
+    return "\n".join(parts)
+
+
+def _rates() -> str:
+    """The table of published rates."""
+    rows = [
+        f"| {WORDS[column]} | {one.group} | {one.spread} | {one.method} | {one.source}, "
+        f"[doi:{one.doi}](https://doi.org/{one.doi}) |"
+        for column, rates in load_published().items()
+        for one in rates
+    ]
+    return "\n".join(["| of | whose | percent per year | how | source |", "| --- | --- | --- | --- | --- |", *rows])
+
+
+def _weights() -> str:
+    """Digest of the network's weights, as `graytrace qualify` expects it; a copy without them keeps what it has."""
+    if not WEIGHTS.is_file():
+        return _read(PROJECT / DIGESTS)
+    return f"{file_sha256(WEIGHTS)}  {WEIGHTS.name}\n"
+
+
 TIMES = [
     "# Minutes: five times the longest that was measured on 1 mm scans with the embedded engine, at least 5.",
     "# Other engines take hours: --set-resources segment_tissue:runtime=600",
 ]
-PAGES = {"docs/parameters.md": write_parameters, "docs/columns.md": write_columns}
+REQUIREMENTS = "docs/requirements.yaml"
+DIGESTS = "pipeline/graytrace/engines/embedded/weights/SHA256SUMS"
+WEIGHTS = PROJECT / "pipeline/graytrace/engines/embedded/weights/structures.onnx"
+PAGES = {
+    "docs/parameters.md": write_parameters,
+    "docs/columns.md": write_columns,
+    "docs/requirements.md": write_requirements,
+    DIGESTS: _weights,
+}
 # parts of files, between lines with "begin NAME" and "end NAME"
 PARTS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "docs/outputs.md": ("columns", _atrophy_columns),
     "docs/quality.md": ("metrics", _metrics),
     "docs/design.md": ("steps", _steps),
+    "docs/sdtm.md": ("mapping", _sdtm),
+    "docs/clinic.md": ("rates", _rates),
     "profiles/slurm/profile.yaml": ("jobs", _slurm),
     "profiles/slurm-arrays/profile.yaml": ("jobs", _slurm_arrays),
 }

@@ -31,8 +31,11 @@ COMMANDS = {
     **{name: (f"graytrace.steps.{name}", step.help) for name, step in STEPS.items()},
     "check": ("graytrace.commands.check", "say what a data set lacks before anything is measured"),
     "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
+    "export": ("graytrace.commands.export", "write results as rows like those of SDTM"),
+    "pages": ("graytrace.commands.pages", "write a PDF page for each patient, for the clinic"),
     "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
     "power": ("graytrace.commands.power", "say how many patients a trial needs"),
+    "qualify": ("graytrace.commands.qualify", "say whether this installation works, on phantoms with known truth"),
     "repeatability": (
         "graytrace.commands.repeatability",
         "say how far two scans of an unchanged patient differ, and whether stated intervals held",

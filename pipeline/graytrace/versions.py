@@ -8,6 +8,7 @@ from importlib import metadata
 
 # what Graytrace needs to run, as its authors write it, and as Python imports it
 IMPORTED_AS = {
+    "fpdf2": "fpdf",
     "Jinja2": "jinja2",
     "jsonschema": "jsonschema",
     "matplotlib": "matplotlib",
@@ -17,6 +18,7 @@ IMPORTED_AS = {
     "numba": "numba",
     "numpy": "numpy",
     "onnxruntime": "onnxruntime",
+    "packaging": "packaging",
     "pandas": "pandas",
     "PyYAML": "yaml",
     "rich": "rich",

@@ -236,7 +236,7 @@ def _is_known(row: Row, column: str) -> bool:
 
 
 def _show_number(row: Row, column: str, unit: str) -> str:
-    if column.startswith("gm_change"):
+    if "_change_percent" in column:
         return show_change(row, column, unit)
     value = number(row, column)
     if value is None:

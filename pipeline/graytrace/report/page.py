@@ -58,8 +58,8 @@ def render_page(
         Name to each patient's number (dose and others).
     """
     cards = content.make_cards(study, predictors)
-    measured = _measured_images(study)
-    pictures = {card.anchor: _find_pictures(folder, card.participant_id, card.visits, measured) for card in cards}
+    measured = measured_images(study)
+    pictures = {card.anchor: find_pictures(folder, card.participant_id, card.visits, measured) for card in cards}
     every = [picture for flicker, borders in pictures.values() for picture in (*flicker, *borders)]
     embeds = sum(path.stat().st_size for path in {picture.path for picture in every}) <= EMBEDDED_BYTES
     shown: set[Path] = set()
@@ -137,7 +137,7 @@ def _describe_bars(study: Study) -> str:
     )
 
 
-def _find_pictures(
+def find_pictures(
     folder: Path, participant_id: str, visits: tuple[str, str], measured: Collection[tuple[str, str]]
 ) -> tuple[list[Picture], list[Picture]]:
     """Pictures of a pair: both visits and change in midway space, and borders of each visit.
@@ -178,14 +178,14 @@ def write_gallery(study: Study, folder: Path) -> None:
     folder : Path
         With sub-*/figures; gets gallery/midway, gallery/borders and gallery/change.
     """
-    measured = _measured_images(study)
+    measured = measured_images(study)
     gallery = folder / "gallery"
     shutil.rmtree(gallery, ignore_errors=True)
     for kind in ("midway", "borders", "change"):
         (gallery / kind).mkdir(parents=True)
     for row in study.atrophy:
         visits = (row["visit_baseline"], row["visit_followup"])
-        flicker, borders = _find_pictures(folder, row["participant_id"], visits, measured)
+        flicker, borders = find_pictures(folder, row["participant_id"], visits, measured)
         who = f"{row['participant_id']}-{visits[1]}" if study.has_several_followups else row["participant_id"]
         for kind, pictures in (("midway", flicker[:2]), ("borders", borders)):
             if len(pictures) == len(visits):
@@ -202,7 +202,7 @@ def _link(source: Path, target: Path) -> None:
         shutil.copyfile(source, target)
 
 
-def _measured_images(study: Study) -> set[tuple[str, str]]:
+def measured_images(study: Study) -> set[tuple[str, str]]:
     """Scans and pairs whose pictures are of what was measured now."""
     return {(row["participant_id"], row["visit"]) for row in study.quality if row["status"] in {"ok", "flagged"}}
 

@@ -24,6 +24,7 @@ IGNORED = (
     "logs",
     "benchmarks",
     "gallery",
+    "pages",
     "sub-*/change",
     "sub-*/figures",
 )

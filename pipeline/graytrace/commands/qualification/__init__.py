@@ -1,0 +1,1 @@
+"""The parts of ``graytrace qualify``: installation, operation, performance."""
