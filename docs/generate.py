@@ -142,9 +142,9 @@ def write_requirements() -> str:
     head = (
         f"<!-- made by docs/generate.py from {REQUIREMENTS}: change it there -->\n\n# Requirements and their tests\n\n"
         f"{count} requirements: what the program promises, and the tests that would fail if it did not keep it. "
-        "`pytest` runs them all. A test checks that each requirement has one, that each test named here exists, and that this "
-        "page is that list. Where [`graytrace qualify`](qualify.md) checks the same on a site's own machine, its "
-        "numbers stand in the last column.\n"
+        "`pytest` runs them all. A test checks that each requirement has one, that each test named here exists, and "
+        "that this page is that list. Where [`graytrace qualify`](qualify.md) checks the same on a site's own machine, "
+        "its numbers stand in the last column.\n"
     )
     parts = [head]
     for group, wanted in listed.items():

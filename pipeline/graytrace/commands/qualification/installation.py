@@ -18,7 +18,7 @@ from graytrace.errors import ConfigError
 from graytrace.files import file_sha256
 from graytrace.results.qualification import Check, Package
 from graytrace.workflow.fingerprint import code_fingerprint
-from graytrace.workflow.project import PROJECT
+from graytrace.workflow.project import PACKAGE, PROJECT
 
 PINS = PROJECT / "requirements" / "runtime.txt"
 DIGESTS = WEIGHTS.parent / "SHA256SUMS"
@@ -133,16 +133,14 @@ def _without_digests(names: Sequence[str]) -> str:
 def _check_own() -> list[Check]:
     """Graytrace's own files, and the network's weights."""
     own = inspect_package("graytrace", "")
-    # a checkout's record has the link to it, no module
-    is_wheel = own.files > len(list(WEIGHTS.parents[3].glob("*/__init__.py")))
-    found = (
-        f"{own.files - own.changed} of {own.files} files as installed" if is_wheel else "a checkout: no record of files"
-    )
+    is_wheel = PROJECT.is_relative_to(PACKAGE)  # a checkout's record has the link to it and no module
+    found = f"{own.files - own.changed} of {own.files} files as installed" if is_wheel else "a checkout: no record"
     told = f"{found}; code digest {code_fingerprint('graytrace.cli')}"
+    is_whole = own.files > 0 and not own.changed
     expected = next((line.split()[0] for line in _read_lines(DIGESTS) if line.endswith(WEIGHTS.name)), "")
     digest = file_sha256(WEIGHTS) if WEIGHTS.is_file() else "not there"
     return [
-        Check("IQ-4", "Graytrace's own files", "as released", told, not own.changed if is_wheel else None),
+        Check("IQ-4", "Graytrace's own files", "as released", told, is_whole if is_wheel else None),
         Check("IQ-5", "Weights of the network", f"SHA-256 {expected or 'not stated'}", digest, digest == expected),
     ]
 
