@@ -14,8 +14,9 @@ from graytrace.commands.qualification.installation import inspect_package, quali
 from graytrace.commands.qualification.operation import PhantomStudy, digest_files
 from graytrace.commands.qualification.performance import qualify_performance
 from graytrace.errors import ConfigError, PipelineError
-from graytrace.files import file_sha256
+from graytrace.files import file_sha256, write_text
 from graytrace.phantoms.cohort import draw_patients
+from graytrace.records import file_signature
 from graytrace.report.qualification import MEANING, render_html, render_pdf
 from graytrace.report.sheet import Sheet
 from graytrace.results.qualification import LIMITS, PARTS, SIGNERS, Check, Limits, Package, Qualification
@@ -172,6 +173,34 @@ def test_a_damaged_scan_that_is_not_told_or_stops_another_fails(study, before, a
     assert before in table.read_text()
     table.write_text(table.read_text().replace(before, after))
     assert operation._check_damaged(study).is_passed is False
+
+
+def test_a_resumed_run_must_have_been_killed_and_keeps_what_was_finished(study):
+    records = [study.results / f"{n}.json" for n in range(4)]
+    for path in records:
+        path.write_text("record")
+    known = {path: (file_sha256(path), file_signature(path)) for path in records}
+    before = operation._Interrupted(was_running=True, finished=known)
+    assert operation._check_resumed(study, before, 0).is_passed is True
+    assert operation._check_resumed(study, before, 1).is_passed is False
+    ended = operation._Interrupted(was_running=False, finished=known)
+    assert operation._check_resumed(study, ended, 0).found == "the run ended before it could be killed"
+    assert operation._check_resumed(study, ended, 0).is_passed is False
+    for path in records[:2]:  # as many as there are cores may have been cut off
+        write_text(path, "record")
+    assert operation._check_resumed(study, before, 0).is_passed is True
+    write_text(records[2], "record")
+    assert operation._check_resumed(study, before, 0).is_passed is False
+
+
+def test_a_record_with_other_bytes_after_a_kill_fails(study):
+    record = study.results / "one.json"
+    record.write_text("record")
+    before = operation._Interrupted(was_running=True, finished={record: (file_sha256(record), file_signature(record))})
+    record.write_text("another")
+    check = operation._check_resumed(study, before, 0)
+    assert check.is_passed is False
+    assert "1 with other bytes" in check.found
 
 
 def test_a_step_without_a_record_fails(study):

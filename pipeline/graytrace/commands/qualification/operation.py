@@ -123,42 +123,52 @@ def qualify_operation(study: PhantomStudy) -> list[Check]:
         No run of it came to an end, so that there is nothing to look at.
     """
     data = digest_files(study.bids_dir)
-    finished = _interrupt(study)
+    before = _interrupt(study)
     code = _finish(_start(study))
     if not (study.results / "atrophy.tsv").is_file():
         raise PipelineError(f"The study of phantoms came to no table (exit code {code}). {study.log} says why.")
-    checks = [_check_resumed(study, finished, code), _check_records(study), _check_damaged(study)]
+    checks = [_check_resumed(study, before, code), _check_records(study), _check_damaged(study)]
     checks.append(_check_repeated(study))
     same = digest_files(study.bids_dir) == data
     found = f"{len(data)} files, the same bytes" if same else "other bytes"
     return [*checks, Check("OQ-5", "The data set is only read", "the same bytes before and after", found, same)]
 
 
-def _interrupt(study: PhantomStudy) -> Mapping[Path, tuple[str, list[int] | None]]:
-    """Start a run, kill it once a brain is extracted, and tell the records that are there by then."""
+@dataclass(frozen=True)
+class _Interrupted:
+    """What a killed run had finished: digest and signature of each record, and whether it was running when killed."""
+
+    was_running: bool
+    finished: Mapping[Path, tuple[str, list[int] | None]]
+
+
+def _interrupt(study: PhantomStudy) -> _Interrupted:
+    """Start a run and kill it, jobs and all, once a scan is corrected for non-uniformity."""
     process = _start(study)
     try:
-        while process.poll() is None and not any(study.results.glob("records/*/*/skull_strip.json")):
+        while process.poll() is None and not any(study.results.glob("records/*/*/correct_bias.json")):
             time.sleep(_POLL_SECONDS)
     finally:
-        if process.poll() is None:
+        was_running = process.poll() is None
+        if was_running:
             os.killpg(process.pid, signal.SIGKILL)
         process.wait()
     found = sorted(study.results.glob("records/*/*/*.json"))
-    return {path: (file_sha256(path), file_signature(path)) for path in found}
+    return _Interrupted(was_running, {path: (file_sha256(path), file_signature(path)) for path in found})
 
 
-def _check_resumed(study: PhantomStudy, finished: Mapping[Path, tuple[str, list[int] | None]], code: int) -> Check:
+def _check_resumed(study: PhantomStudy, before: _Interrupted, code: int) -> Check:
     """What was finished before the kill is kept, what was cut off is done again with the same bytes."""
-    kept = sum(path.is_file() and file_signature(path) == signature for path, (_, signature) in finished.items())
+    finished = before.finished
+    kept = sum(file_signature(path) == signature for path, (_, signature) in finished.items())
     other = [path.name for path, (digest, _) in finished.items() if not path.is_file() or file_sha256(path) != digest]
     found = f"exit code {code}; {kept} of {len(finished)} finished steps kept, {len(other)} with other bytes"
     return Check(
         "OQ-1",
         "A run that was killed goes on by the same command",
         f"exit code 0; finished steps are kept but those cut off with the run (at most {study.cores}); the same bytes",
-        found,
-        code == 0 and not other and kept >= max(len(finished) - study.cores, 1),
+        found if before.was_running else "the run ended before it could be killed",
+        before.was_running and code == 0 and not other and kept >= max(len(finished) - study.cores, 1),
     )
 
 
@@ -215,7 +225,7 @@ def _check_damaged(study: PhantomStudy) -> Check:
 
 
 def _check_repeated(study: PhantomStudy) -> Check:
-    """Two steps are taken away and done again, with all that hangs on them: every result has the same bytes."""
+    """The files of two steps are taken away and made again, with all that hangs on them: the same bytes everywhere."""
     patient = study.good[0].participant_id
     pair = {"baseline": BASELINE, "followup": FOLLOWUP}
     again = [
@@ -223,15 +233,11 @@ def _check_repeated(study: PhantomStudy) -> Check:
         record_path(study.results, patient, pair, "measure_change"),
     ]
     before, signatures = digest_files(study.results), [file_signature(path) for path in again]
-    for path in again:
-        path.unlink(missing_ok=True)
+    _take_away(study, again)
     code = _finish(_start(study))
     after = digest_files(study.results)
     changed = sorted(name for name in before.keys() | after.keys() if before.get(name) != after.get(name))
-    is_new = all(
-        old is not None and (new := file_signature(path)) is not None and new != old
-        for path, old in zip(again, signatures, strict=True)
-    )
+    is_new = all(file_signature(path) not in (None, old) for path, old in zip(again, signatures, strict=True))
     found = "; ".join(changed[:_NAMED]) or f"{len(after)} files, the same bytes"
     return Check(
         "OQ-4",
@@ -240,6 +246,17 @@ def _check_repeated(study: PhantomStudy) -> Check:
         found if is_new else f"the steps were not done again (exit code {code})",
         is_new and code == 0 and not changed,
     )
+
+
+def _take_away(study: PhantomStudy, records: Sequence[Path]) -> None:
+    """Remove the files that records name; a step that never got so far has none, and another check tells that."""
+    for path in records:
+        try:
+            outputs = read_record(path).outputs
+        except (OSError, PipelineError):
+            continue
+        for output in outputs.values():
+            (study.results / output.path).unlink(missing_ok=True)
 
 
 def digest_files(folder: Path) -> dict[str, str]:
