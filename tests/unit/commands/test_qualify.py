@@ -106,6 +106,16 @@ def test_other_weights_fail(monkeypatch, tmp_path):
     assert check.found == file_sha256(other)
 
 
+def test_the_digest_of_a_package_tells_a_change_of_any_file(tmp_path):
+    (tmp_path / "room" / "__pycache__").mkdir(parents=True)
+    (tmp_path / "room" / "module.py").write_text("ONE = 1\n")
+    first = installation.digest_package(tmp_path)
+    (tmp_path / "room" / "__pycache__" / "module.pyc").write_bytes(b"compiled")
+    assert installation.digest_package(tmp_path) == first
+    (tmp_path / "room" / "module.py").write_text("ONE = 2\n")
+    assert installation.digest_package(tmp_path) != first
+
+
 @pytest.fixture
 def study(tmp_path):
     """A finished study of a phantom and a damaged one, as tables only."""

@@ -15,9 +15,8 @@ from packaging.specifiers import SpecifierSet
 
 from graytrace.engines.embedded.network import WEIGHTS
 from graytrace.errors import ConfigError
-from graytrace.files import file_sha256
+from graytrace.files import file_sha256, text_sha256
 from graytrace.results.qualification import Check, Package
-from graytrace.workflow.fingerprint import code_fingerprint
 from graytrace.workflow.project import PACKAGE, PROJECT
 
 PINS = PROJECT / "requirements" / "runtime.txt"
@@ -135,7 +134,7 @@ def _check_own() -> list[Check]:
     own = inspect_package("graytrace", "")
     is_wheel = PROJECT.is_relative_to(PACKAGE)  # a checkout's record has the link to it and no module
     found = f"{own.files - own.changed} of {own.files} files as installed" if is_wheel else "a checkout: no record"
-    told = f"{found}; code digest {code_fingerprint('graytrace.cli')}"
+    told = f"{found}; SHA-256 of all of them {digest_package(PACKAGE)}"
     is_whole = own.files > 0 and not own.changed
     expected = next((line.split()[0] for line in _read_lines(DIGESTS) if line.endswith(WEIGHTS.name)), "")
     digest = file_sha256(WEIGHTS) if WEIGHTS.is_file() else "not there"
@@ -143,6 +142,12 @@ def _check_own() -> list[Check]:
         Check("IQ-4", "Graytrace's own files", "as released", told, is_whole if is_wheel else None),
         Check("IQ-5", "Weights of the network", f"SHA-256 {expected or 'not stated'}", digest, digest == expected),
     ]
+
+
+def digest_package(folder: Path) -> str:
+    """SHA-256 of the names and bytes of a package's files, without what Python compiles from them."""
+    files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
+    return text_sha256("\n".join(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}" for path in files))
 
 
 def _read_lines(path: Path) -> list[str]:
