@@ -190,6 +190,18 @@ def resumed(cohort, shared):
     return _load(bids, cohort.with_name("bids-truth"), folder)
 
 
+@pytest.fixture(scope="session")
+def qualified(shared):
+    """Folder of a qualification; the exit code and all that was said lie beside it."""
+    folder = shared / "qualified"
+    with once(shared, "qualified") as mine:
+        if mine:
+            command = [sys.executable, "-m", "graytrace", "qualify", str(folder), "--quick", "--cores", "2"]
+            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
+            (shared / "qualified.said").write_text(f"{done.returncode}\n{done.stdout}{done.stderr}")
+    return folder
+
+
 def write_balls(root):
     """Two patients whose scans hold a ball; the second has no follow-up."""
     grid = np.indices((20, 22, 24)) - np.array([10, 11, 12])[:, None, None, None]

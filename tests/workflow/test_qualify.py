@@ -2,25 +2,10 @@
 
 import json
 import re
-import subprocess
-import sys
 
 import pytest
-from conftest import once
 
 from graytrace.results.qualification import LIMITS, SIGNERS
-
-
-@pytest.fixture(scope="session")
-def qualified(shared):
-    """Folder of a qualification; the exit code and all that was said lie beside it."""
-    folder = shared / "qualified"
-    with once(shared, "qualified") as mine:
-        if mine:
-            command = [sys.executable, "-m", "graytrace", "qualify", str(folder), "--quick", "--cores", "2"]
-            done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
-            (shared / "qualified.said").write_text(f"{done.returncode}\n{done.stdout}{done.stderr}")
-    return folder
 
 
 @pytest.fixture(scope="session")
