@@ -32,6 +32,12 @@ mv "$work/out" "$work/of-clone"
 diff --recursive --exclude=logs --exclude=benchmarks --exclude=.snakemake --exclude='*.sources' "$work/of-clone" "$work/out"
 files=$(find "$work/out" -type f -not -path '*/logs/*' -not -path '*/benchmarks/*' -not -path '*/.snakemake/*' -not -name '*.sources' | wc -l)
 
+# what these commands read besides tables is in the wheel, too
+"$work/venv/bin/graytrace" export --sdtm "$work/out" "$work/sdtm" > "$work/export.log"
+"$work/venv/bin/graytrace" pages "$work/out" --output "$work/pages" > "$work/pages.log"
+[ -s "$work/sdtm/nv.csv" ] && [ "$(find "$work/pages" -name '*.pdf' | wc -l)" = 1 ] ||
+  { echo "Wheel test failed: no export or no page." && false; }
+
 for wrong in "$work/none $work/out participant" "$work/bids $work/bids participant" \
   "$work/bids $work/out participant --config $work/none.yaml"; do
   # shellcheck disable=SC2086 # words are arguments

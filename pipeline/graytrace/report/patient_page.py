@@ -25,6 +25,11 @@ TOOLS_DIFFER = (
     "included, can shrink the brain without loss of tissue (pseudo-atrophy)."
 )
 _RATES_HEAD = "Beside published rates, percent per year (whole brain and cortex; none is listed for all gray matter)"
+_BORDERS = "Borders: brain mask (light blue), gray matter against CSF (orange), white against gray matter (green)."
+_CHANGE = (
+    " Change: blue is loss of volume, orange gain (widening ventricles and sulci), full color at "
+    f"{MAP_LIMIT_PERCENT:g} %."
+)
 _BLUE, _SOFT_BLUE, _GRAY = (0, 114, 178), (214, 232, 243), (150, 158, 168)
 _STATUS = {"ok": (0, 105, 76), "flagged": (163, 68, 0), "failed": (161, 0, 60)}
 _NUMBERS_WIDTH, _GAP = 96.0, 6.0
@@ -130,8 +135,9 @@ def _write_review(sheet: Sheet, card: Card, row: Row, *, bottom: float) -> None:
     sheet.write_line("Review needed" if card.whys else "Review", bold=True, width=width)
     # the reason of a failure stands above already
     whys = [why for why in card.whys if why != find_reason(row)]
-    if not card.whys:
-        sheet.write_line("No flag. Look at the pictures all the same.", size=7, width=width)
+    if not whys:
+        told = "The reason stands above." if card.whys else "No flag. Look at the pictures all the same."
+        sheet.write_line(told, size=7, width=width)
     said = [*(f"\N{BULLET} {why}" for why in whys), *([card.scanned] if card.scanned else [])]
     for at, text in enumerate(said):
         left = len(said) - at
@@ -161,13 +167,8 @@ def _place_pictures(sheet: Sheet, pictures: Sequence[PagePicture]) -> None:
         placed = sheet.image(picture.path, x=x, y=sheet.get_y(), w=picture_width, alt_text=picture.name)
         below = max(below, sheet.get_y() + float(placed.rendered_height) + 0.8)
     sheet.set_xy(MARGIN_MM, below)
-    sheet.write_line(
-        "Borders: brain mask (light blue), gray matter against CSF (orange), white against gray matter (green). "
-        f"Change: blue is loss of volume, orange gain (widening ventricles and sulci), full color at "
-        f"{MAP_LIMIT_PERCENT:g} %. L is the patient's left.",
-        size=6.5,
-        color=MUTED,
-    )
+    has_change = any("change" in picture.name for picture in pictures)
+    sheet.write_line(f"{_BORDERS}{_CHANGE if has_change else ''} L is the patient's left.", size=6.5, color=MUTED)
     sheet.set_y(sheet.get_y() + 0.8)
 
 

@@ -45,6 +45,7 @@ def test_the_page_has_the_numbers_and_flags_of_the_card(finish, rows, written, c
     assert "Gray matter -1.50 % (95 % interval -1.70 to -1.30)" in text
     assert "-1.50 %\n(95 % interval -1.70 to -1.30)" in text
     assert "The scale differs." in text
+    assert "full color at 10 %" in text
     assert "flagged" in text
     assert "Whole brain: this patient\n-0.75, 95 % interval ± 0.10" in text
     page = folder / "pages" / "sub-01_ses-M24.pdf"
@@ -103,6 +104,7 @@ def test_who_was_not_measured_has_a_page_with_the_reason_and_no_number(finish, r
     assert main(["pages", str(folder)]) == 0
     text = said(written)
     assert "Not measured. ses-BL: it ends too early. Copy it again." in text
+    assert "The reason stands above." in text
     assert "published" not in text
     assert "%" not in text
 
