@@ -7,6 +7,8 @@ import pytest
 
 from graytrace.results.qualification import LIMITS, SIGNERS
 
+pytestmark = pytest.mark.timeout(2400)  # a study is run, killed, run and repeated before the first of them
+
 
 @pytest.fixture(scope="session")
 def content(qualified):
