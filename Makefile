@@ -1,38 +1,52 @@
 # Graytrace: the commands a developer and a newcomer need.
-#   make install   an environment in .venv      make demo    three phantom patients, measured and true change
-#   make test      the whole test suite         make check   style, types, spelling, import rules, lint of rules and repository
-#   make bench     accuracy and cost            make docs    the documentation's site, strict
-#   make clean     remove what the commands above made
+#   make demo      three phantom patients, measured and true change      make install   an environment in .venv
+#   make test      the whole test suite                                  make develop   the same with the tools of checks and tests
+#   make check     style, types, spelling, import rules, lint            make docs      the documentation's site, strict
+#   make bench     accuracy and cost                                     make clean     remove what the commands above made
 SHELL := bash
 PYTHON ?= python3.11
 CORES ?= $(shell nproc 2>/dev/null || getconf _NPROCESSORS_ONLN)
 BIN := .venv/bin
 PACKAGES := .venv/.packages
+COMPILED := .venv/.compiled
+TOOLS := .venv/.tools
 INSTALLED := .venv/.installed
+# Who may use the environment may be unable to write to it. Packages ship files for other Pythons: that those fail is no fault.
+COMPILE = $(BIN)/python -m compileall -qq -j $(CORES) .venv/lib >/dev/null || true
 
 .DEFAULT_GOAL := install
-.PHONY: install demo test check docs bench lock clean
+.PHONY: install develop demo test check docs bench lock clean
 
-install: $(INSTALLED)
+install: $(INSTALLED) $(COMPILED)
 
-$(PACKAGES): requirements/dev.txt
+develop: $(INSTALLED) $(TOOLS)
+
+$(PACKAGES): requirements/runtime.txt requirements/install.sh
 	test -x $(BIN)/python || $(PYTHON) -m venv .venv
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r requirements/dev.txt
+	requirements/install.sh .venv --require-hashes -r requirements/runtime.txt
+	touch $@
+
+$(TOOLS): $(PACKAGES) requirements/dev.txt
+	requirements/install.sh .venv --require-hashes -r requirements/dev.txt
+	$(COMPILE)
 	touch $@
 
 $(INSTALLED): $(PACKAGES) pyproject.toml
-	$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation --no-index --editable .
+	requirements/install.sh .venv --no-deps --no-build-isolation --no-index --editable .
 	touch $@
 
-demo: install
-	$(BIN)/graytrace phantom demo/phantoms --patients 3 --jobs $$(( $(CORES) < 3 ? $(CORES) : 3 ))
-	$(BIN)/snakemake --cores $(CORES) --configfile docs/examples/demo.yaml
-	$(BIN)/graytrace truth demo/results demo/phantoms-truth
+$(COMPILED): $(PACKAGES)
+	$(COMPILE)
+	touch $@
 
-test: install
+# Not everything is compiled before, but what is used is kept: each of some fifty steps would compile it anew otherwise.
+demo: $(INSTALLED)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/graytrace demo demo --cores $(CORES)
+
+test: develop
 	$(BIN)/pytest
 
-check: install
+check: develop
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
 	$(BIN)/mypy
@@ -45,15 +59,15 @@ check: install
 	$(MAKE) docs
 
 # The site lands in build/site; strict: a broken link or a page out of date is an error.
-docs: install
+docs: develop
 	$(BIN)/python docs/generate.py --check
 	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict --quiet
 
-bench: install
+bench: develop
 	$(BIN)/python benchmarks/run.py --cores $(CORES)
 
 # One version of each package for every Python that is supported: the same input shall give the same number.
-lock: $(PACKAGES)
+lock: $(TOOLS)
 	for list in runtime dev cluster; do \
 	  $(BIN)/uv pip compile --quiet --universal --fork-strategy fewest --python-version 3.11 --generate-hashes \
 	    --no-header --output-file requirements/$$list.txt requirements/$$list.in || exit 1; \

@@ -33,6 +33,7 @@ COMMANDS = {
     "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
     "export": ("graytrace.commands.export", "write results as rows like those of SDTM"),
     "pages": ("graytrace.commands.pages", "write a PDF page for each patient, for the clinic"),
+    "demo": ("graytrace.commands.demo", "make phantom patients, measure them and set them beside the truth"),
     "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
     "power": ("graytrace.commands.power", "say how many patients a trial needs"),
     "qualify": ("graytrace.commands.qualify", "say whether this installation works, on phantoms with known truth"),

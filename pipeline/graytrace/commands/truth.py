@@ -62,7 +62,7 @@ def compare_with_truth(results_dir: Path, truth_dir: Path) -> list[PatientCompar
     PipelineError
         One of the tables is not there.
     """
-    measured, truth = _read_rows(results_dir / "atrophy.tsv"), _read_rows(truth_dir / "truth.tsv")
+    measured, truth = _read_rows(results_dir / "atrophy.tsv"), read_truth(truth_dir)
     comparisons = []
     for name, true in truth.items():
         got = measured.get(name, {})
@@ -76,6 +76,17 @@ def compare_with_truth(results_dir: Path, truth_dir: Path) -> list[PatientCompar
             )
         )
     return comparisons
+
+
+def read_truth(truth_dir: Path) -> dict[str, dict[str, str]]:
+    """Each patient's row of truth.tsv, in its order.
+
+    Raises
+    ------
+    PipelineError
+        The table is not there.
+    """
+    return _read_rows(truth_dir / "truth.tsv")
 
 
 def format_comparison(comparisons: list[PatientComparison]) -> str:

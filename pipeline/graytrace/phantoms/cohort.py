@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import zlib
 from collections.abc import Iterable, Mapping, Sequence
 from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from datetime import date, timedelta
 from pathlib import Path
@@ -14,6 +16,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from graytrace.files import write_text
 from graytrace.images.grids import Volume
 from graytrace.images.writing import write_mask, write_volume
 from graytrace.phantoms.acquisition import PaintedHead, Scan, ScanSettings, draw_coil, paint_t1w, scan_head
@@ -196,16 +199,19 @@ def write_cohort(
         folder.mkdir(parents=True, exist_ok=True)
     _write_description(out)
     arguments = [(out, truth_dir, patient, voxel_mm, seed) for patient in patients]
-    if jobs == 1:
-        rows = [_write_patient(*each) for each in arguments]
-    else:
-        with ProcessPoolExecutor(jobs) as pool:
-            rows = list(pool.map(_write_patient, *zip(*arguments, strict=True)))
-    _write_table(
-        out / "participants.tsv",
-        ({"participant_id": p.participant_id, "age": p.age_years, "sex": p.sex, "dose": p.dose} for p in patients),
-    )
-    _write_table(truth_dir / "truth.tsv", rows)
+    rows: list[dict[str, str | float]] = []
+    with ExitStack() as stack:
+        pool_map = map if jobs == 1 else stack.enter_context(ProcessPoolExecutor(jobs)).map
+        for row in pool_map(_write_patient, *zip(*arguments, strict=True)):
+            rows.append(row)  # whom the tables name is there whole: they can be measured while others are made
+            _write_table(
+                out / "participants.tsv",
+                (
+                    {"participant_id": p.participant_id, "age": p.age_years, "sex": p.sex, "dose": p.dose}
+                    for p in patients[: len(rows)]
+                ),
+            )
+            _write_table(truth_dir / "truth.tsv", rows)
     return truth_dir
 
 
@@ -243,12 +249,12 @@ def _write_scan(out: Path, truth_dir: Path, name: str, visit: str, scan: Scan) -
 
 
 def _write_table(path: Path, rows: Iterable[Mapping[str, object]]) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
     kept = list(rows)
-    with path.open("w", newline="", encoding="utf-8") as file:
-        writer = csv.DictWriter(file, list(kept[0]), delimiter="\t", lineterminator="\n")
-        writer.writeheader()
-        writer.writerows({name: _format_cell(value) for name, value in row.items()} for row in kept)
+    file = io.StringIO(newline="")
+    writer = csv.DictWriter(file, list(kept[0]), delimiter="\t", lineterminator="\n")
+    writer.writeheader()
+    writer.writerows({name: _format_cell(value) for name, value in row.items()} for row in kept)
+    write_text(path, file.getvalue())
 
 
 def _format_cell(value: object) -> object:

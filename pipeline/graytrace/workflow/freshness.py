@@ -216,6 +216,13 @@ def _is_replaced(path: Path, name: str, source: Path) -> bool:
     return False
 
 
+def unfinished_records(plan: Plan, codes: Mapping[str, str]) -> list[tuple[str, Path]]:
+    """Step and record of everything planned that is not there, or was made with other code or options."""
+    return [
+        (step, path) for step, path in _records(plan) if not path.is_file() or _is_made_otherwise(path, codes[step])
+    ]
+
+
 def _records(plan: Plan) -> Iterator[tuple[str, Path]]:
     for scan in plan.scans:
         if scan.is_measured:
