@@ -36,6 +36,7 @@ _FEW_CORES = 3  # of which one patient keeps all busy
 _PHANTOM_SHARE = 0.1  # of a patient's CPU time
 _LOG_LINES, _JOB_LOG_LINES = 15, 5
 _FAILED_JOB = re.compile(r"^Error in rule (\w+):$(?:\n .*$)*?\n +log: (.+) \(check log", re.MULTILINE)
+_LESIONS = "derivatives/lesions"
 _MEASURED = frozenset({"ok", "flagged"})
 
 
@@ -132,8 +133,10 @@ def _work(demo: _Demo) -> int:
     while maker is not None and maker.poll() is None and not demo.made():
         _tell(demo)
         time.sleep(_LOOK_EVERY_SECONDS)
-    if demo.patients > 1 and demo.cores <= _FEW_CORES and demo.made() and not (maker and maker.poll()):
-        _measure(demo, alone=demo.made()[0])
+    _tell(demo)  # who is done since an earlier start
+    first = next(iter(demo.made()), None)
+    if first and first not in demo.told and demo.patients > 1 and demo.cores <= _FEW_CORES:
+        _measure(demo, alone=first)
     while maker is not None and maker.poll() is None:
         _tell(demo)
         time.sleep(_LOOK_EVERY_SECONDS)
@@ -154,7 +157,7 @@ def _start_phantoms(demo: _Demo) -> subprocess.Popen[bytes] | None:
     for folder in (demo.phantoms, demo.truth):
         shutil.rmtree(folder, ignore_errors=True)
     _note_phantoms(demo, is_whole=False)
-    (demo.phantoms / "derivatives" / "lesions").mkdir(parents=True)  # the study names it; the first has no lesions
+    demo.study.unlink(missing_ok=True)  # of other phantoms
     words = [sys.executable, "-m", "graytrace", "phantom", str(demo.phantoms), "--patients", str(demo.patients)]
     words += ["--voxel-mm", str(demo.voxel_mm), "--jobs", str(min(demo.cores, demo.patients))]
     # in the background of what is measured meanwhile
@@ -198,10 +201,16 @@ def _open(demo: _Demo) -> tuple[Config, Plan]:
     return config, plan_study(config)
 
 
+def _study(demo: _Demo) -> dict[str, str | None]:
+    """The study's section of the configuration; a folder of masks of which none is used would be refused."""
+    has_lesions = any((demo.phantoms / _LESIONS / name).is_dir() for name in demo.made())
+    lesions = (Path("phantoms") / _LESIONS).as_posix() if has_lesions else None
+    return {"bids_dir": "phantoms", "output_dir": "results", "lesions": lesions}
+
+
 def _measure(demo: _Demo, *, alone: str | None = None) -> int:
     """Run Snakemake to its end, on everybody or one patient alone: its exit code."""
-    study = {"bids_dir": "phantoms", "output_dir": "results", "lesions": "phantoms/derivatives/lesions"}
-    write_text(demo.study, yaml.safe_dump({"study": study}, sort_keys=False))
+    write_text(demo.study, yaml.safe_dump({"study": _study(demo)}, sort_keys=False))
     plan = _open(demo)[1]
     last = {name: _last_records(plan, name) for name in demo.made() if name in plan.participants}
     waiting = next((name for name in last if name not in demo.told), None)
@@ -233,7 +242,10 @@ def _tell(demo: _Demo) -> None:
         return
     if not demo.study.is_file():
         return
-    config, plan = _open(demo)
+    try:
+        config, plan = _open(demo)
+    except PipelineError:
+        return  # a patient is just being made; what is wrong for good, Snakemake says
     progress = look_at(plan, code_of_steps(config))
     for name in [one for one in made if one in progress.finished and one not in demo.told]:
         demo.told.add(name)

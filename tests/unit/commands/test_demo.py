@@ -97,6 +97,15 @@ def test_a_data_set_of_somebody_else_is_not_touched(tmp_path, capsys):
     assert theirs.exists()
 
 
+def test_lesion_masks_are_named_once_somebody_whose_scans_are_there_has_some(folder):
+    assert folder.made() == ["sub-P01", "sub-P02"]
+    assert demo._study(folder)["lesions"] is None
+    (folder.phantoms / "derivatives" / "lesions" / "sub-P03").mkdir(parents=True)
+    assert demo._study(folder)["lesions"] is None, "sub-P03 is still being made"
+    (folder.phantoms / "derivatives" / "lesions" / "sub-P02").mkdir()
+    assert demo._study(folder)["lesions"] == "phantoms/derivatives/lesions"
+
+
 @pytest.mark.parametrize("option", ["--patients", "--cores"])
 def test_a_number_that_is_none_is_refused(option, capsys):
     with pytest.raises(SystemExit):
