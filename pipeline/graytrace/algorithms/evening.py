@@ -17,6 +17,9 @@ from graytrace.arrays import Mask, Vector
 _SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
 _PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
 _HALF = 0.5  # a voxel is of the tissue that fills most of it
+# white matter is no border's width away from CSF on larger voxels: clean pairs of 2 to 3 mm seemed unequally sharp, which
+# cost up to 0.3 points, and blurred ones gained nothing (docs/validation.md)
+_COARSEST_SHARP_MM = 1.75
 _SHADING_ROUNDS = 2  # one leaves a third of it
 _NEAR_MM, _NEAR = 1.0, 0.05  # smoothed share of a tissue: below it none is near, of fluid not even a hidden sulcus
 
@@ -99,9 +102,11 @@ def even_sharpness(
     scene : Scene
     halves : Halves
     variance_mm2 : (3,) ndarray
-        That follow-up had more of along x, y, z, mm^2.
+        That follow-up had more of along x, y, z, mm^2; zero on voxels too large to tell.
     """
     variance = np.zeros(3)
+    if scene.spacing > _COARSEST_SHARP_MM:
+        return scene, halves, variance
     to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
     even = scene
     gm, wm = (scene.own(name, halves) for name in ("gm", "wm"))
