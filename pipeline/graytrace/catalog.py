@@ -172,5 +172,6 @@ def command_line(name: str, *more: str) -> str:
     words += [f"--{one} {{wildcards.{one}}}" for one in ("participant", *visits)]
     words += [f"--{one.replace('_', '-')} {{input.{one}:q}}" for one in (*step.files, *step.upstream)]
     words += ["--engine {params.engine:q} --options {params.options:q}"] if step.chooses else []
+    words += ["{params.naming}"] if step.scope == "pair" else []
     words += [*more, "--code {params.code} --record {output.record:q} --threads {threads} > {log:q} 2>&1"]
     return " ".join(words)

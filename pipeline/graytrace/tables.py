@@ -191,10 +191,13 @@ def format_table(name: str, rows: Sequence[Row]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def write_table(folder: Path, name: str, rows: Sequence[Row]) -> None:
-    """Write one of our own tables and, beside it, the meaning and unit of each column as BIDS wants it."""
-    text = format_table(name, rows)
-    write_json(folder / f"{name}.json", sidecar(name))
+def write_table(folder: Path, name: str, rows: Sequence[Row], *, schema: str | None = None) -> None:
+    """Write one of our own tables and, beside it, the meaning and unit of each column as BIDS wants it.
+
+    A table with the columns of another one names its `schema`.
+    """
+    text = format_table(schema or name, rows)
+    write_json(folder / f"{name}.json", sidecar(schema or name))
     write_text(folder / f"{name}.tsv", text)
 
 

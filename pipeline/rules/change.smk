@@ -19,6 +19,7 @@ rule align_visits:
         mem_mb=lambda wc, attempt: 1400 * attempt,
     params:
         code=CODE["align_visits"],
+        naming=lambda wc: PLAN.naming(**wc),
     shell:
         command_line("align_visits")
 
@@ -44,6 +45,7 @@ rule measure_change:
         mem_mb=lambda wc, attempt: CHANGE.mem_mb(2000) * attempt,
     params:
         code=CODE["measure_change"],
+        naming=lambda wc: PLAN.naming(**wc),
         engine=CHANGE.engine,
         options=CHANGE.options,
     shell:

@@ -46,6 +46,7 @@ rule check_pair:
         mem_mb=lambda wc, attempt: 1000 * attempt,
     params:
         code=CODE["check_pair"],
+        naming=lambda wc: PLAN.naming(**wc),
     shell:
         command_line("check_pair")
 

@@ -66,11 +66,12 @@ class Measured:
 
 @dataclass(frozen=True)
 class Results:
-    """Rows of each table by its name, without ``.tsv``."""
+    """Rows of each table by its name, without ``.tsv``; `pairs` has those of `atrophy` and of all other pairs."""
 
     atrophy: list[Row]
     volumes: list[Row]
     quality: list[Row]
+    pairs: list[Row] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many rows of atrophy.tsv have each status."""
@@ -107,16 +108,17 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
         for planned in patient.scans:
             results.volumes.append({**_volume_row(planned, scans[planned.visit]), **origin})
             results.quality.append(_quality_row(participant_id, planned.visit, "scan", scans[planned.visit]))
-        for pair in patient.pairs:
+        for pair in (*patient.pairs, *patient.links):
             both = [scans[pair.baseline.visit], scans[pair.followup.visit]]
             change = measure_pair(plan.output_dir, pair, both)
             change = _withhold(change, find_reason(change.measures or change.shown, withheld))
             shortest = quality.get("shortest_interval_days", SHORTEST_INTERVAL_DAYS)
             row = widen_intervals(_atrophy_row(pair, both, change, shortest), smallest_changes)
-            results.atrophy.append({**row, **origin})
+            results.pairs.append({**row, **origin})
+            results.atrophy.extend(results.pairs[-1:] if pair in patient.pairs else [])
             visits = f"{pair.baseline.visit}_{pair.followup.visit}"
             results.quality.append(_quality_row(participant_id, visits, "pair", change))
-    add_flags(results.atrophy, results.volumes, results.quality, quality)
+    add_flags(results.pairs, results.volumes, results.quality, quality)
     return results
 
 

@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import argparse
 import platform
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Any
 
 from graytrace import __version__
 from graytrace.files import file_sha256, write_json
 from graytrace.results.collection import Results, collect_results
 from graytrace.results.derivative import write_derivative
+from graytrace.results.trajectory import fit_patients
 from graytrace.steps.arguments import add_config_argument, config_of
 from graytrace.study.config import Config
 from graytrace.study.plan import plan_study
@@ -18,6 +19,8 @@ from graytrace.tables import write_table
 from graytrace.versions import package_versions, required_distributions
 
 TABLES = ("quality", "volumes", "atrophy")
+# of a study that joins all visits, each with the name of its schema
+TABLES_OF_ALL_VISITS = {"pairs": "atrophy", "trajectory": "trajectory", "slopes": "slopes"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -29,16 +32,25 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write atrophy.tsv and what belongs to it; atrophy.tsv comes last."""
     config = config_of(args)
-    results = collect_results(plan_study(config), config.engines, __version__, quality=config.quality)
+    plan = plan_study(config)
+    results = collect_results(plan, config.engines, __version__, quality=config.quality)
     folder = config.output_dir
     write_derivative(folder, __version__)
+    tables = [*TABLES]
+    if config.joins_all_visits:
+        trajectories, slopes = fit_patients(config, plan, results.pairs, results.volumes)
+        found = {"pairs": results.pairs, "trajectory": trajectories, "slopes": slopes}
+        for name, schema in TABLES_OF_ALL_VISITS.items():
+            write_table(folder, name, found[name], schema=schema)
+        tables += found
     for name in TABLES:
         write_table(folder, name, getattr(results, name))
-    write_json(folder / "run.json", _run(config, results, folder, args.made_with))
+    write_json(folder / "run.json", _run(config, results, tables, args.made_with))
 
 
-def _run(config: Config, results: Results, folder: Path, made_with: str) -> dict[str, Any]:
+def _run(config: Config, results: Results, tables: Sequence[str], made_with: str) -> dict[str, Any]:
     """What made the tables: versions, configuration, digests. No dates, so that the same run gives the same bytes."""
+    folder = config.output_dir
     return {
         "version": __version__,
         "made_with": made_with,
@@ -46,5 +58,5 @@ def _run(config: Config, results: Results, folder: Path, made_with: str) -> dict
         "packages": package_versions(*required_distributions()),
         "config": config.as_dict(),
         "patients": results.counts(),
-        "tables": {f"{name}.tsv": file_sha256(folder / f"{name}.tsv") for name in sorted(TABLES)},
+        "tables": {f"{name}.tsv": file_sha256(folder / f"{name}.tsv") for name in sorted(tables)},
     }

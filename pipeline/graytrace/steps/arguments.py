@@ -23,6 +23,9 @@ def add_step_arguments(parser: argparse.ArgumentParser, step: str) -> None:
     asked = STEPS[step]
     for name in ("visit",) if asked.scope == "scan" else VISITS:
         parser.add_argument(f"--{name}", required=True, help=_VISITS[name])
+    if asked.scope == "pair":
+        text = "the first visit is not the baseline of the follow-up's own pair: files are named by both visits"
+        parser.add_argument("--between", action="store_true", help=text)
     parser.add_argument("--participant", required=True, help="label of the participant, without sub-")
     parser.add_argument("--record", required=True, type=Path, help="the record to write")
     parser.add_argument("--threads", type=int, default=1, help="cores that may be used")

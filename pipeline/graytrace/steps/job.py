@@ -18,6 +18,7 @@ class Job:
     record: Path
     threads: int = 1
     code: str = ""  # digest of what the workflow asked for, from `graytrace.workflow.freshness`
+    between: bool = False  # a pair of other visits than the baseline: the follow-up alone would name several pairs
 
     @property
     def output_dir(self) -> Path:
@@ -32,17 +33,23 @@ class Job:
 
     def change_file(self, suffix: str) -> Path:
         """Where a file on the change of a pair belongs, for example ``desc-change.json``."""
-        name = f"{self.participant_id}_ses-{self.visits['followup']}_{suffix}"
-        return self.output_dir / self.participant_id / "change" / name
+        return self.output_dir / self.participant_id / "change" / f"{self._stem}_{suffix}"
 
     def figure(self, suffix: str) -> Path:
         """Where a figure belongs."""
+        return self.output_dir / self.participant_id / "figures" / f"{self._stem}_{suffix}.jpg"
+
+    @property
+    def _stem(self) -> str:
+        """How names begin: a pair's with its follow-up, and with the other visit where that is not the baseline."""
         visit = self.visits.get("visit", self.visits.get("followup"))
-        return self.output_dir / self.participant_id / "figures" / f"{self.participant_id}_ses-{visit}_{suffix}.jpg"
+        between = f"_from-{self.visits['baseline']}" if self.between else ""
+        return f"{self.participant_id}_ses-{visit}{between}"
 
 
 def job_of(step: str, args: argparse.Namespace) -> Job:
     """The job that a step's arguments describe."""
     names = ("visit",) if hasattr(args, "visit") else ("baseline", "followup")
     visits = {name: getattr(args, name) for name in names}
-    return Job(step, f"sub-{args.participant}", visits, args.record.absolute(), args.threads, args.code)
+    between = getattr(args, "between", False)
+    return Job(step, f"sub-{args.participant}", visits, args.record.absolute(), args.threads, args.code, between)

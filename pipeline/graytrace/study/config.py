@@ -15,10 +15,10 @@ from graytrace.errors import ConfigError
 from graytrace.schemas import load_config_schema, load_metrics
 from graytrace.study.config_faults import find_faults, join_key
 from graytrace.study.own_scanner import own_scanner, read_smallest_changes
+from graytrace.study.schedule import Window, read_schedule
 
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
-Window = tuple[float, float]
 _OF_THE_STUDY = frozenset({"study", "engines", "quality", "statistics"})
 
 
@@ -33,11 +33,11 @@ class Config:
     output_dir : Path
         Absolute.
     baseline : str
-        Label without ``ses-``.
+        Label without ``ses-`` of the visit that others are compared with: with `rebaseline` that one.
     followups : tuple of str
-        Labels without ``ses-``; each is compared with the baseline.
+        Labels without ``ses-`` of the visits after it; each is compared with it.
     windows : tuple
-        For each follow-up the least and the most months after the baseline, or None.
+        For each follow-up the least and the most months after the study's first visit, or None.
     lesions, dates, exclusions : Path or None
         Absolute.
     engines : mapping
@@ -54,6 +54,14 @@ class Config:
         Of the shape emax.
     strata : tuple of str
         Columns of participants.tsv.
+    visits : {"baseline", "all"}
+        Whether a patient's visits are also compared among each other, for one trajectory through all of them.
+    rebaseline : str or None
+        The follow-up that is `baseline` in place of the study's first visit.
+    earlier : tuple of str
+        Labels of the visits before it.
+    written : mapping
+        Visits and windows as the file has them, where `rebaseline` makes them others.
     """
 
     bids_dir: Path | None
@@ -77,6 +85,30 @@ class Config:
     shapes: tuple[str, ...] = ("linear", "log_linear", "emax", "step")
     emax_half_dose: float | None = None
     strata: tuple[str, ...] = ()
+    visits: str = "baseline"
+    rebaseline: str | None = None
+    earlier: tuple[str, ...] = ()
+    written: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def joins_all_visits(self) -> bool:
+        """Whether each patient gets a trajectory through all visits."""
+        return self.visits == "all"
+
+    @property
+    def first_visit(self) -> str:
+        """Label of the study's first visit, from which windows count."""
+        return (*self.earlier, self.baseline)[0]
+
+    @property
+    def every_label(self) -> tuple[str, ...]:
+        """Labels of all visits that the file names, in its order."""
+        return (*self.earlier, self.baseline, *self.followups)
+
+    @property
+    def planned_labels(self) -> tuple[str, ...]:
+        """Labels of the visits that are measured, in the file's order."""
+        return self.every_label if self.joins_all_visits else (self.baseline, *self.followups)
 
     @property
     def participants_table(self) -> Path | None:
@@ -85,7 +117,7 @@ class Config:
         return folder / "participants.tsv" if folder else None
 
     def window(self, followup: str) -> Window | None:
-        """The least and the most months after the baseline at which a follow-up is expected."""
+        """The least and the most months after the study's first visit at which a follow-up is expected."""
         return dict(zip(self.followups, self.windows, strict=True))[followup]
 
     def as_dict(self) -> dict[str, Any]:
@@ -97,6 +129,10 @@ class Config:
                 "baseline": self.baseline,
                 "followup": list(self.followups) if len(self.followups) > 1 else self.followups[0],
                 "window_months": [list(window) if window else None for window in self.windows],
+                **self.written,
+                # a study that asks for neither keeps the text that it always had
+                **({"visits": self.visits} if self.joins_all_visits else {}),
+                **({"rebaseline": self.rebaseline} if self.rebaseline else {}),
             },
             "engines": dict(self.engines),
             "quality": dict(self.quality),
@@ -234,16 +270,14 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
     study = content["study"]
     paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study[key] is not None}
     _check_paths(paths)
-    baseline, followups = _visits(study)
     quality = _quality(content["quality"], named)
     read_smallest_changes(own_scanner(quality), content["engines"])  # a wrong table is told before anything runs
     return Config(
         bids_dir=paths.get("bids_dir"),
         scans=paths.get("scans"),
         output_dir=paths["output_dir"],
-        baseline=baseline,
-        followups=followups,
-        windows=_windows(study["window_months"], followups),
+        visits=study.get("visits", "baseline"),
+        **read_schedule(study),
         lesions=_lesion_folder(study["lesions"], paths),
         dates=paths.get("dates"),
         exclusions=paths.get("exclusions"),
@@ -304,38 +338,6 @@ def _check_paths(paths: Mapping[str, Path]) -> None:
     for key in ("dates", "exclusions"):
         if key in paths and not paths[key].is_file():
             raise ConfigError(f"study.{key}: there is no file {paths[key]}.")
-
-
-def _visits(study: Mapping[str, Any]) -> tuple[str, tuple[str, ...]]:
-    """Labels of the baseline and of the follow-ups."""
-    several = study["followup"] if isinstance(study["followup"], list) else [study["followup"]]
-    baseline, *followups = (label.removeprefix("ses-") for label in (study["baseline"], *several))
-    if baseline in followups:
-        raise ConfigError(f"study.baseline and study.followup are both {baseline!r}: two different visits are needed.")
-    if len(set(followups)) < len(followups):
-        raise ConfigError(f"study.followup names a visit twice: {', '.join(followups)}.")
-    return baseline, tuple(followups)
-
-
-def _windows(value: Sequence[Any] | None, followups: Sequence[str]) -> tuple[Window | None, ...]:
-    """The window of each follow-up: one for all, or one for each in their order."""
-    if value is None:
-        return (None,) * len(followups)
-    each = [value] * len(followups) if all(isinstance(item, int | float) for item in value) else list(value)
-    if len(each) != len(followups):
-        raise ConfigError(
-            f"study.window_months: expected [least, most] or such a pair for each of the {len(followups)} follow-ups "
-            f"({', '.join(followups)}), got {value!r}."
-        )
-    windows: list[Window | None] = []
-    for window in each:
-        if window is None:
-            windows.append(None)
-        elif isinstance(window, Sequence) and len(window) == 2 and 0 <= window[0] < window[1]:
-            windows.append((float(window[0]), float(window[1])))
-        else:
-            raise ConfigError(f"study.window_months: expected [least, most] in months, got {window!r}.")
-    return tuple(windows)
 
 
 def _suite_paths() -> dict[str, tuple[str, ...]]:

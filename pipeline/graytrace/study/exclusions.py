@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -54,9 +55,12 @@ class Exclusions:
         """Why a scan is left out, None where it is not."""
         return self._first(participant_id, [(), (visit,)])
 
-    def of_pair(self, participant_id: str, baseline: str, followup: str) -> Reason | None:
+    def of_pair(
+        self, participant_id: str, baseline: str, followup: str, *, in_any_order: bool = False
+    ) -> Reason | None:
         """Why a pair is left out, by an entry of its own or of one of its scans."""
-        return self._first(participant_id, [(), (baseline,), (followup,), (baseline, followup)])
+        own = [(baseline, followup), *([(followup, baseline)] if in_any_order else [])]
+        return self._first(participant_id, [(), (baseline,), (followup,), *own])
 
     def _first(self, participant_id: str, visits: Iterable[tuple[str, ...]]) -> Reason | None:
         wanted = set(visits)
@@ -65,7 +69,13 @@ class Exclusions:
 
 
 def read_exclusions(
-    path: Path, *, participants: Collection[str], baseline: str, followups: Sequence[str]
+    path: Path,
+    *,
+    participants: Collection[str],
+    baseline: str,
+    followups: Sequence[str],
+    earlier: Sequence[str] = (),
+    joins_all: bool = False,
 ) -> Exclusions:
     """Read the table of exclusions and hold it against the study.
 
@@ -75,13 +85,19 @@ def read_exclusions(
         ``sub-…`` of everyone in the study.
     baseline, followups : str, sequence of str
         Labels of the planned visits.
+    earlier : sequence of str
+        Labels of visits before that baseline.
+    joins_all : bool
+        Whether any two visits may be a pair.
 
     Raises
     ------
     ScanTableError
         With every fault of the table at once; an entry that matches nothing in the study is one.
     """
-    allowed = {(), (baseline,), *((followup,) for followup in followups), *((baseline, label) for label in followups)}
+    labels = [*earlier, baseline, *followups]
+    pairs = list(itertools.permutations(labels, 2)) if joins_all else [(baseline, label) for label in followups]
+    allowed: set[tuple[str, ...]] = {(), *((label,) for label in labels), *pairs}
     everyone = frozenset(participants)
     entries, faults = [], []
     for row in read_rows(path, required=COLUMNS):
@@ -89,7 +105,8 @@ def read_exclusions(
         if entry.participant_id and entry.participant_id not in everyone:
             found.append(f"{entry.participant_id} is not in the study")
         if entry.visits not in allowed:
-            planned = ", ".join([baseline, *followups, *(f"{baseline}_{label}" for label in followups)])
+            shown = list(itertools.combinations(labels, 2)) if joins_all else pairs
+            planned = ", ".join([*labels, *map("_".join, shown)])
             found.append(
                 f"visit {row.get('visit')!r} is not planned; there are {planned}, and n/a for all of a patient"
             )

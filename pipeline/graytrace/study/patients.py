@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from datetime import date
 from pathlib import Path
 
 from graytrace.files import LINK_WITHOUT_CONTENT, is_link_without_content
 from graytrace.findings import Flag, Reason
 from graytrace.study.bids import LABEL
-from graytrace.study.config import Config, Window
+from graytrace.study.config import Config
 from graytrace.study.dates import interval_days, interval_months
 from graytrace.study.exclusions import Exclusions
+from graytrace.study.links import choose_links
 from graytrace.study.names import compare_names
 from graytrace.study.planned import Patient, PlannedPair, PlannedScan
 from graytrace.study.protocol import NOT_ALIKE, compare_protocols
+from graytrace.study.schedule import Window
 from graytrace.study.sources import CHOICE_RULE, ScanFile, Source, Visit, choose_scans
 
 
@@ -26,7 +29,7 @@ def plan_patient(config: Config, source: Source, exclusions: Exclusions, partici
     participant_id : str
         With ``sub-``.
     """
-    labels = (config.baseline, *config.followups)
+    labels = config.planned_labels
     flags = source.participant_flags(participant_id)
     if LABEL.fullmatch(participant_id.removeprefix("sub-")):
         visits = [source.visit(participant_id, label) for label in labels]
@@ -37,19 +40,59 @@ def plan_patient(config: Config, source: Source, exclusions: Exclusions, partici
         message = f"{participant_id!r} is no BIDS name: letters and digits only after sub-."
         scans = [PlannedScan(participant_id, label, "failed", Reason("invalid_name", message)) for label in labels]
     scans = [_exclude(scan, exclusions.of_scan(participant_id, scan.visit)) for scan in scans]
-    baseline, *followups = scans
+    by_label = dict(zip(labels, scans, strict=True))
+    baseline, followups = by_label[config.baseline], [by_label[label] for label in config.followups]
+    start = _find_start(source, config, baseline)
+    shortest = config.quality.get("shortest_interval_days", 90)
     pairs = [
         _plan_pair(
             baseline,
             followup,
             flags,
-            window=config.window(followup.visit),
-            shortest_days=config.quality.get("shortest_interval_days", 90),
+            expected=_Expected(config.window(followup.visit), start, config.first_visit),
+            shortest_days=shortest,
             excluded=exclusions.of_pair(participant_id, baseline.visit, followup.visit),
         )
         for followup in followups
     ]
-    return Patient(tuple(scans), tuple(pairs))
+    if config.rebaseline and not baseline.is_measured:
+        pairs = [_without_reference(pair) for pair in pairs]
+    chosen_links = choose_links(scans, config.baseline, earlier=config.earlier) if config.joins_all_visits else []
+    links = [
+        _plan_pair(
+            first,
+            second,
+            flags,
+            shortest_days=shortest,
+            excluded=exclusions.of_pair(participant_id, first.visit, second.visit, in_any_order=True),
+        )
+        for first, second in chosen_links
+    ]
+    return Patient(tuple(scans), tuple(pairs), tuple(links))
+
+
+@dataclass(frozen=True)
+class _Expected:
+    """When a visit is expected: the window after the study's first visit, and that visit's date where it is known."""
+
+    window: Window | None = None
+    start: date | None = None
+    first_visit: str = ""
+
+
+def _find_start(source: Source, config: Config, baseline: PlannedScan) -> date | None:
+    """Date of the study's first visit, from which windows count."""
+    if not config.earlier or not LABEL.fullmatch(baseline.participant_id.removeprefix("sub-")):
+        return baseline.day
+    return source.visit(baseline.participant_id, config.first_visit).day
+
+
+def _without_reference(pair: PlannedPair) -> PlannedPair:
+    """A pair whose first visit was named to take the baseline's place and is not there, with a reason that says so."""
+    if pair.status == "excluded" or pair.reason is None:
+        return pair
+    message = f"{pair.reason.message} ses-{pair.baseline.visit} was to be the reference (study.rebaseline)."
+    return replace(pair, reason=Reason(pair.reason.code, message))
 
 
 def _plan_scan(
@@ -121,7 +164,7 @@ def _plan_pair(
     followup: PlannedScan,
     patient_flags: Sequence[Flag],
     *,
-    window: Window | None,
+    expected: _Expected = _Expected(),
     shortest_days: float,
     excluded: Reason | None,
 ) -> PlannedPair:
@@ -140,12 +183,7 @@ def _plan_pair(
             f"A visit has no date ({dateless}): the change per year cannot be given. Write acq_time in sessions.tsv."
         )
         flags.append(Flag("interval_unknown", message))
-    if days is not None and window is not None and not window[0] <= interval_months(days) <= window[1]:
-        message = (
-            f"The visits are {interval_months(days):.1f} months apart, "
-            f"outside of the window of {window[0]:g} to {window[1]:g} months."
-        )
-        flags.append(Flag("outside_window", message))
+    flags += _hold_against_window(baseline, followup, expected)
     if both_there and days is not None and 0 < days < shortest_days:
         message = f"The visits are {days} days apart, fewer than {shortest_days:g}: no change per year is given."
         flags.append(Flag("interval_short", message))
@@ -155,6 +193,24 @@ def _plan_pair(
     if excluded is not None:
         status, reason = "excluded", excluded
     return PlannedPair(baseline.participant_id, baseline, followup, status, reason, tuple(flags), days, protocol_flags)
+
+
+def _hold_against_window(baseline: PlannedScan, followup: PlannedScan, expected: _Expected) -> list[Flag]:
+    """Whether a visit is when it is expected, in months after the study's first visit."""
+    window, start = expected.window, expected.start
+    if window is None or start is None or baseline.day is None or followup.day is None:
+        return []
+    months = interval_months(interval_days(start, followup.day))
+    if window[0] <= months <= window[1]:
+        return []
+    is_start = expected.first_visit == baseline.visit
+    apart = (
+        "The visits are {} months apart"
+        if is_start
+        else f"ses-{followup.visit} is {{}} months after ses-{expected.first_visit}"
+    )
+    message = f"{apart.format(f'{months:.1f}')}, outside of the window of {window[0]:g} to {window[1]:g} months."
+    return [Flag("outside_window", message)]
 
 
 def _compare(baseline: PlannedScan, followup: PlannedScan) -> tuple[Flag, ...]:

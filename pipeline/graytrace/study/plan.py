@@ -74,8 +74,14 @@ class Plan:
         return tuple(pair for name in self.participants for pair in self.patient(name).pairs)
 
     @functools.cached_property
+    def every_pair(self) -> tuple[PlannedPair, ...]:
+        """Every planned pair, by participant those of the follow-ups before those of other visits."""
+        patients = map(self.patient, self.participants)
+        return tuple(pair for patient in patients for pair in (*patient.pairs, *patient.links))
+
+    @functools.cached_property
     def scans(self) -> tuple[PlannedScan, ...]:
-        """Every planned scan, the baseline before the follow-ups."""
+        """Every planned scan, by participant in the order of the configuration."""
         return tuple(scan for name in self.participants for scan in self.patient(name).scans)
 
     def scan(self, participant: str, visit: str) -> PlannedScan:
@@ -113,6 +119,12 @@ class Plan:
             for step in steps
         }
 
+    def naming(self, participant: str, baseline: str, followup: str) -> str:
+        """Argument by which files of a pair of other visits than the baseline are named by both; else nothing."""
+        links = self.patient(f"sub-{participant}").links
+        visits = {(pair.baseline.visit, pair.followup.visit) for pair in links}
+        return "--between" if (baseline, followup) in visits else ""
+
     def records(self, *, checks: bool = False) -> list[str]:
         """Records with which every step on every measured scan and pair is done; with `checks`, those of all checks."""
         scans = [
@@ -123,7 +135,7 @@ class Plan:
         ]
         pairs = [
             (pair.participant_id, {"baseline": pair.baseline.visit, "followup": pair.followup.visit}, step)
-            for pair in self.pairs
+            for pair in self.every_pair
             if pair.is_measured
             for step in last_of("pair", checks=checks)
         ]
@@ -132,7 +144,7 @@ class Plan:
     def digest(self) -> str:
         """Digest of everything that the plan says: another plan, another digest."""
         scans = [repr((sorted(row.items()), scan.flags)) for row, scan in zip(self._rows(), self.scans, strict=True)]
-        pairs = [repr((pair.status, pair.reason, pair.flags)) for pair in self.pairs]
+        pairs = [repr((pair.status, pair.reason, pair.flags)) for pair in self.every_pair]
         return text_sha256("\n".join([*scans, *pairs]))[:16]
 
     def table(self) -> str:
@@ -161,7 +173,7 @@ class Plan:
             return []
         if not self._dates:
             return [f"{self._config.dates.name} has no row with a date: it says nothing of any visit."]
-        labels = {self._config.baseline, *self._config.followups}
+        labels = set(self._config.every_label)
         unused = [f"{who} ses-{label}" for who, label in self._dates if who not in self._known or label not in labels]
         return [f"{self._config.dates.name}: of no planned visit: {name_some(unused)}."] if unused else []
 
@@ -185,7 +197,7 @@ class Plan:
                     f"study.lesions: nothing in {folder} is a lesion mask of a planned scan; {lies}. Expected "
                     "sub-X/ses-Y/anat/sub-X_ses-Y_label-lesion_mask.nii.gz. null: no lesion masks."
                 )
-        labels = {self._config.baseline, *self._config.followups}
+        labels = set(self._config.every_label)
         if self._dates and not any(who in self._known and label in labels for who, label in self._dates):
             some = name_some([f"{who} ses-{label}" for who, label in self._dates])
             raise ConfigError(f"study.dates: no row of {self._config.dates} is of a planned visit; it has {some}.")
@@ -196,7 +208,11 @@ class Plan:
         words = ", ".join(f"{counts[status]} {status}" for status in STATUSES if counts[status])
         measured = sum(pair.is_measured for pair in self.pairs)
         rows = "" if len(self.pairs) == len(self.participants) else f", {len(self.pairs)} follow-ups"
-        return f"{len(self.participants)} patients{rows} planned ({words}); {measured} with two scans to compare."
+        links = sum(pair.is_measured for pair in self.every_pair) - measured
+        between = f" {links} more pairs join all visits." if links else ""
+        return (
+            f"{len(self.participants)} patients{rows} planned ({words}); {measured} with two scans to compare.{between}"
+        )
 
     def check_visits(self) -> None:
         """Refuse a visit that nobody has when there are visits of other names: its label is probably wrong.
@@ -206,12 +222,12 @@ class Plan:
         ConfigError
             With the labels that are there.
         """
-        for number, label in enumerate((self._config.baseline, *self._config.followups)):
+        for number, label in enumerate(self._config.planned_labels):
             if self._source is None or any(self.patient(name).scans[number].t1w for name in self.participants):
                 continue
             there = self._source.labels()
-            if label not in there and there - {self._config.baseline, *self._config.followups}:
-                key = "followup" if number else "baseline"
+            if label not in there and there - set(self._config.every_label):
+                key = "baseline" if label == self._config.first_visit else "followup"
                 named = ", ".join(f"ses-{name}" for name in sorted(there))
                 raise ConfigError(f"study.{key}: nobody has a ses-{label}; the data set has {named}.")
 
@@ -245,6 +261,8 @@ def plan_study(config: Config, *, whole: bool = True) -> Plan:
             participants=source.participants,
             baseline=config.baseline,
             followups=config.followups,
+            earlier=config.earlier,
+            joins_all=config.joins_all_visits,
         )
     plan = Plan(config, source, exclusions, dates)
     if whole:

@@ -59,7 +59,7 @@ class PlannedScan:
 
 @dataclass(frozen=True)
 class PlannedPair:
-    """A baseline and one follow-up of a patient.
+    """Two visits of a patient: a baseline and one follow-up, or any two for a trajectory through all.
 
     Parameters
     ----------
@@ -93,7 +93,8 @@ class PlannedPair:
 
 @dataclass(frozen=True)
 class Patient:
-    """A participant's scans, the baseline first, and a pair for each follow-up."""
+    """A participant's scans, a pair with the baseline for each follow-up, and pairs of other visits."""
 
     scans: tuple[PlannedScan, ...]
     pairs: tuple[PlannedPair, ...]
+    links: tuple[PlannedPair, ...] = ()

@@ -151,7 +151,7 @@ def _replaced(plan: Plan) -> Iterator[Path]:
     for scan in plan.scans:
         if scan.is_measured:
             yield from _replaced_of_scan(plan, scan)
-    for pair in plan.pairs:
+    for pair in plan.every_pair:
         if pair.is_measured:
             yield from _replaced_of_pair(plan, pair)
 
@@ -228,7 +228,7 @@ def _records(plan: Plan) -> Iterator[tuple[str, Path]]:
         if scan.is_measured:
             for step in (*scan.steps, *names_of("scan", checks=True)):
                 yield step, record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, step)
-    for pair in plan.pairs:
+    for pair in plan.every_pair:
         if pair.is_measured:
             visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
             for step in (*PAIR_STEPS, *names_of("pair", checks=True)):
