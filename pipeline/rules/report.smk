@@ -89,6 +89,7 @@ rule report:
         quality=OUT / "quality.tsv",
         dose_response=OUT / "dose_response.tsv",
         trend=OUT / "trend.tsv",
+        **CONFIG.trajectory_tables,
         run=OUT / "run.json",
     output:
         page=OUT / "report.html",

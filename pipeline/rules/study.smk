@@ -41,6 +41,7 @@ rule aggregate_atrophy:
             category="Tables",
             labels={"table": "quality of every scan and pair"},
         ),
+        **CONFIG.trajectory_tables,
         run=OUT / "run.json",
     log:
         OUT / "logs" / "aggregate_atrophy.log",

@@ -15,6 +15,7 @@ from graytrace.results.collection import SHORTEST_INTERVAL_DAYS, Row, join_codes
 from graytrace.statistics.intervals import HALF_INTERVAL_SES
 from graytrace.statistics.trajectory import (
     Contrasts,
+    Misfit,
     Slope,
     find_connected,
     fit_slope,
@@ -209,9 +210,8 @@ class _Patient:
         first, second = np.array(ends).T
         groups = find_connected(Contrasts(first, second, np.zeros(first.size), np.ones(first.size)))
         members = [[order[place] for place in np.flatnonzero(groups == group)] for group in np.unique(groups)]
-        best = max(members, key=lambda group: (self.config.baseline in group, len(group)))
-        if len(best) < 2:
-            return None
+        joined = [group for group in members if len(group) > 1]
+        best = max(joined, key=lambda group: (self.config.baseline in group, len(group)))
         fallback = next((visit for visit in best if not self._is_early(visit)), best[0])
         reference = self.config.baseline if self.config.baseline in best else fallback
         return _Course(tuple(best), tuple(row for row in pairs if _visits_of(row)[0] in best), reference)
@@ -283,7 +283,7 @@ def _codes_at(course: _Course, visit: str) -> list[str]:
     """Flags of the pair of a visit with the reference or, without it, of its other pairs; those of scans are not."""
     own = [row for row in course.pairs if visit in _visits_of(row) and visit != course.reference]
     direct = [row for row in own if course.reference in _visits_of(row)]
-    return [code for code in _pair_codes(direct or own) if "_" in code.partition(":")[0]]
+    return [code for row in direct or own for code in _own_codes(row)]
 
 
 def _pair_codes(pairs: Sequence[Row]) -> list[str]:
@@ -291,10 +291,16 @@ def _pair_codes(pairs: Sequence[Row]) -> list[str]:
     own = [[code for code in _codes(row) if ":" not in code and code not in _NOT_OF_SLOPES] for row in pairs]
     common = set.intersection(*map(set, own)) if len(pairs) > 1 else set()
     found = [code for codes in own for code in codes if code in common]
-    for row, codes in zip(pairs, own, strict=True):
-        found += [f"{'_'.join(_visits_of(row))}:{code}" for code in codes if code not in common]
+    for row in pairs:
+        found += [code for code in _own_codes(row) if code.partition(":")[2] not in common]
         found += [code for code in _codes(row) if ":" in code]
     return list(dict.fromkeys(found))
+
+
+def _own_codes(pair: Row) -> list[str]:
+    """Flags of a pair with its visits in front, without those of its scans."""
+    visits = "_".join(_visits_of(pair))
+    return [f"{visits}:{code}" for code in _codes(pair) if ":" not in code and code not in _NOT_OF_SLOPES]
 
 
 def _place_visits(course: _Course, tissue: str) -> dict[str, Row]:
@@ -338,15 +344,23 @@ def _percent(logarithm: float) -> float:
     return float(100 * math.expm1(logarithm))
 
 
+def _is_doubtful(misfit: Misfit) -> bool:
+    return misfit.p is not None and misfit.p < DOUBTFUL_P
+
+
 def _doubt_fits(fits: Mapping[str, tuple[Slope, bool]]) -> list[Flag]:
     """Flags of slopes whose pairs disagree, or whose visits are off a line, more than their errors explain."""
     flags = []
     known = {TISSUES[tissue]: slope for tissue, (slope, has_errors) in fits.items() if has_errors}
-    for code, what, p_values in (
-        ("loop_open", "pairs that close loops disagree", {name: slope.loops.p for name, slope in known.items()}),
-        ("not_linear", "the visits are off a line", {name: slope.line.p for name, slope in known.items()}),
+    is_open = {name for name, slope in known.items() if _is_doubtful(slope.loops)}
+    # a pair that is wrong takes its visits off the line, too
+    is_bent = {name for name, slope in known.items() if _is_doubtful(slope.line)} - is_open
+    for code, what, names in (
+        ("loop_open", "pairs that close loops disagree", is_open),
+        ("not_linear", "the visits are off a line", is_bent),
     ):
-        doubtful = [f"{name} (p {p:.2g})" for name, p in p_values.items() if p is not None and p < DOUBTFUL_P]
+        misfits = {name: slope.loops if code == "loop_open" else slope.line for name, slope in known.items()}
+        doubtful = [f"{name} (p {misfit.p:.2g})" for name, misfit in misfits.items() if name in names]
         if doubtful:
             message = (
                 f"More than the errors explain, {what}: {', '.join(doubtful)}. The interval is widened by as much."

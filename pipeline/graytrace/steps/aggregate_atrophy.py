@@ -19,8 +19,7 @@ from graytrace.tables import write_table
 from graytrace.versions import package_versions, required_distributions
 
 TABLES = ("quality", "volumes", "atrophy")
-# of a study that joins all visits, each with the name of its schema
-TABLES_OF_ALL_VISITS = {"pairs": "atrophy", "trajectory": "trajectory", "slopes": "slopes"}
+_SCHEMAS = {"pairs": "atrophy"}
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -40,8 +39,8 @@ def run(args: argparse.Namespace) -> None:
     if config.joins_all_visits:
         trajectories, slopes = fit_patients(config, plan, results.pairs, results.volumes)
         found = {"pairs": results.pairs, "trajectory": trajectories, "slopes": slopes}
-        for name, schema in TABLES_OF_ALL_VISITS.items():
-            write_table(folder, name, found[name], schema=schema)
+        for name, rows in found.items():
+            write_table(folder, name, rows, schema=_SCHEMAS.get(name))
         tables += found
     for name in TABLES:
         write_table(folder, name, getattr(results, name))

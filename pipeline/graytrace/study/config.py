@@ -96,6 +96,12 @@ class Config:
         return self.visits == "all"
 
     @property
+    def trajectory_tables(self) -> dict[str, Path]:
+        """Tables that only a study with trajectories has, by their names."""
+        names = ("pairs", "trajectory", "slopes") if self.joins_all_visits else ()
+        return {name: self.output_dir / f"{name}.tsv" for name in names}
+
+    @property
     def first_visit(self) -> str:
         """Label of the study's first visit, from which windows count."""
         return (*self.earlier, self.baseline)[0]
