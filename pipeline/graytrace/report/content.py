@@ -52,6 +52,8 @@ class Study:
     dose_response: Sequence[Row]
     run: Mapping[str, Any]
     trend: Sequence[Row] = ()
+    trajectory: Sequence[Row] = ()
+    slopes: Sequence[Row] = ()
 
     @property
     def outcome(self) -> str:

@@ -47,6 +47,8 @@ def write_methods(study: Study, records: Iterable[Record]) -> Methods:
     config = study.run["config"]
     engines: Mapping[str, str] = config["engines"]
     paragraphs = [_processing(study, engines, done), _people(study), _quality(study)]
+    if study.slopes:
+        paragraphs.append(_trajectories(study))
     if study.dose_response:
         paragraphs.append(_statistics(study))
     return _number_references(paragraphs)
@@ -160,6 +162,22 @@ def _quality(study: Study) -> str:
         "(definitions as in or after [mriqc]), similarity after alignment, distance at the skull and change of "
         "contrast; "
         f"a value was flagged when it passed a fixed limit{unusual}."
+    )
+
+
+def _trajectories(study: Study) -> str:
+    """A paragraph on the model of all visits."""
+    rows = [row for row in study.slopes if number(row, "gm_slope_percent_per_year") is not None]
+    visits = [int(row["visits"]) for row in rows]
+    again = study.run["config"]["study"].get("rebaseline")
+    start = f" Slopes count from {again}, so that early effects of treatment are left out." if again else ""
+    found = f" {len(rows)} patients had a slope, of {min(visits)} to {max(visits)} visits." if rows else ""
+    return (
+        "With more than two visits, each visit was compared with the reference and with the visit before it, and the "
+        "logarithms of all ratios of volume of a patient were joined by generalized least squares with the pairs' own "
+        "errors, pairs that share a visit being correlated as in a network of treatments [rucker]. Whether pairs that "
+        "close loops agree, and whether visits lie on a line, was tested by chi-square; standard errors were "
+        f"multiplied by Birge's ratio [birge] where they did not suffice.{start}{found}"
     )
 
 

@@ -14,7 +14,7 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
-from graytrace.report import answer, content, phrases, plots, trend
+from graytrace.report import answer, content, phrases, plots, trajectories, trend
 from graytrace.report.content import Card, Study, number
 from graytrace.report.figures import COLUMNS, MAP_LIMIT_PERCENT, PANEL_PIXELS
 from graytrace.report.methods import Methods, list_versions
@@ -108,6 +108,7 @@ def _context(
         "error_words": f"Each row is a patient; open orange diamonds are flagged. {errors}",
         "forest": plots.as_data_uri(plots.plot_forest(points, outcome=_axis(study))) if points else None,
         "measured": len(study.measured),
+        "trajectories": trajectories.show_trajectories(study),
         "look": [card for card in cards if card.status != "ok"],
         "withheld": content.list_withheld(study),
         "cards": cards,

@@ -26,6 +26,7 @@ _STYLE = (
 )
 _NAMED_POINTS = 24
 _FOREST_ROWS = 60
+_PANELS_ABREAST = 4
 _RC: dict[Any, Any] = {
     "svg.fonttype": "none",
     "svg.hashsalt": "graytrace",
@@ -154,6 +155,48 @@ def plot_volumes(series: Sequence[tuple[str, Sequence[float], Sequence[float], b
         axes.set_ylabel("gray matter (ml)")
         axes.margins(x=0.08)
         return _svg(figure)
+
+
+@dataclass(frozen=True)
+class Course:
+    """A patient's visits: change in percent over years, the slope in percent per year, and which visits it counts."""
+
+    name: str
+    points: Sequence[Point]
+    slope: float | None
+    is_used: Sequence[bool]
+
+
+def plot_trajectories(courses: Sequence[Course]) -> str:
+    """Change of each patient at each visit, a small panel each, all with the same axes."""
+    rows = -(-len(courses) // _PANELS_ABREAST)
+    with mpl.rc_context(_RC | {"font.size": 7.5}):
+        figure = Figure(figsize=(7.6, 1.45 * rows + 0.35), layout="constrained")
+        panels = figure.subplots(rows, _PANELS_ABREAST, squeeze=False, sharex=True, sharey=True)
+        for panel, course in zip(panels.flat, courses, strict=False):
+            _draw_course(panel, course)
+        for panel in panels.flat[len(courses) :]:
+            panel.set_axis_off()
+        for panel in panels.flat[max(0, len(courses) - _PANELS_ABREAST) : len(courses)]:
+            panel.tick_params(labelbottom=True)
+        figure.supxlabel("years since the reference", fontsize=7.5, color=_INK)
+        figure.supylabel("change of gray matter (%)", fontsize=7.5, color=_INK)
+        return _svg(figure)
+
+
+def _draw_course(panel: Any, course: Course) -> None:
+    panel.axhline(0, color=_SOFT, linewidth=0.6)
+    used = [point for point, is_used in zip(course.points, course.is_used, strict=True) if is_used]
+    if course.slope is not None and used:
+        years, changes = np.array([point.x for point in used]), np.array([point.y for point in used])
+        # through the middle of its visits, and bent as a constant rate of percent is
+        logarithms, rate = np.log1p(changes / 100), math.log1p(course.slope / 100)
+        ends = np.linspace(years.min(), years.max(), 9)
+        line = 100 * np.expm1(logarithms.mean() + rate * (ends - years.mean()))
+        panel.plot(ends, line, color=_INK, linewidth=0.9, linestyle="--")
+    for point in course.points:
+        _draw_point(panel, point.x, point.y, error=point.error, is_flagged=point.is_flagged, small=True)
+    panel.set_title(course.name, fontsize=7.5, loc="left", pad=2)
 
 
 def _apart(heights: Sequence[float]) -> list[float]:

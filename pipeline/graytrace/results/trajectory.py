@@ -248,13 +248,13 @@ class _Patient:
     def _explain(self, labels: Sequence[str], dated: Sequence[str]) -> tuple[str, Reason]:
         """Status and reason of a patient without two visits that pairs join."""
         there = [visit for visit in labels if self.scans[visit]["status"] in _MEASURED]
-        found = [self.scans[visit] for visit in labels if visit not in there]
-        told = [row["reason"].partition(": ")[2] for row in found if row.get("reason")]
         if len(there) < 2:
-            status = next(
-                (word for word in ("failed", "excluded") if any(row["status"] == word for row in found)), "missing"
+            found = {self.scans[visit]["status"] for visit in labels if visit not in there}
+            status = next((word for word in ("failed", "excluded") if word in found), "missing")
+            left_out = (
+                self._list_left_out([visit for visit in labels if visit not in there], None) or "none was planned"
             )
-            message = f"A slope needs two visits, {len(there)} can be used. {' '.join(dict.fromkeys(told))}".strip()
+            message = f"A slope needs two visits, {len(there)} can be used; left out: {left_out}."
             return status, Reason("too_few_visits", message)
         if len(set(there) & set(dated)) < 2:
             message = "A slope needs two visits with a date. Write acq_time in sessions.tsv."

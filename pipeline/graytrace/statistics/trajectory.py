@@ -52,7 +52,18 @@ class Contrasts:
         return rows
 
     def covariance(self, share: float) -> Matrix:
-        """(P, P): covariance of the log ratios where so much of each variance belongs to the scans, in [0, 1]."""
+        """Covariance of the log ratios.
+
+        Parameters
+        ----------
+        share : float
+            Part of each pair's variance that belongs to its scans, in [0, 1].
+
+        Returns
+        -------
+        (P, P) ndarray
+            Its diagonal has the squares of `errors` at any share.
+        """
         design = self.design
         correlation = (1 - share) * np.eye(len(design)) + share * design @ design.T / 2
         return np.asarray(self.errors[:, np.newaxis] * correlation * self.errors)

@@ -31,6 +31,11 @@ def run(args: argparse.Namespace) -> None:
     config = config_of(args)
     folder = config.output_dir
     tables = {name: [row.cells for row in read_rows(folder / f"{name}.tsv", required=[])] for name in _TABLES}
+    tables |= {
+        name: [row.cells for row in read_rows(path, required=[])]
+        for name, path in config.trajectory_tables.items()
+        if name != "pairs"
+    }
     study = Study(**tables, run=json.loads((folder / "run.json").read_text(encoding="utf-8")))
     methods = write_methods(study, _records(folder))
     write_gallery(study, folder)
