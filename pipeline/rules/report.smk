@@ -59,6 +59,7 @@ localrules:
 rule dose_response:
     input:
         atrophy=OUT / "atrophy.tsv",
+        slopes=CONFIG.trajectory_tables.get("slopes", []),
         asked=asked_tables(CONFIG),
     output:
         table=report(

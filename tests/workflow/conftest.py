@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import csv
 import fcntl
+import json
 import os
 import shutil
 import signal
@@ -16,6 +17,7 @@ import sys
 import time
 from contextlib import contextmanager
 from dataclasses import dataclass
+from datetime import date
 from pathlib import Path
 
 import nibabel as nib
@@ -23,7 +25,13 @@ import numpy as np
 import pytest
 import yaml
 
+from graytrace.images.grids import Volume
+from graytrace.images.writing import write_volume
+from graytrace.phantoms.acquisition import draw_coil, paint_t1w, scan_head
+from graytrace.phantoms.anatomy import draw_head
+from graytrace.phantoms.atrophy import TissueLoss, draw_displacement
 from graytrace.phantoms.cohort import draw_patients, write_cohort
+from graytrace.phantoms.lesions import draw_lesions
 
 PROJECT = Path(__file__).resolve().parents[2]
 VOXEL_MM = 2.0
@@ -200,6 +208,38 @@ def qualified(shared):
             done = subprocess.run(command, capture_output=True, text=True, check=False)  # noqa: S603 - our own command
             (shared / "qualified.said").write_text(f"{done.returncode}\n{done.stdout}{done.stderr}")
     return folder
+
+
+def write_three_visits(bids):
+    """One phantom at three visits, a year apart, half of the loss at the second; true gray-matter volumes in ml."""
+    patient = draw_patients(1)[0]
+    head_rng, scan_rng = np.random.default_rng(5).spawn(2)
+    anatomy = draw_head(head_rng, voxel_mm=VOXEL_MM)
+    head = paint_t1w(anatomy, draw_lesions(anatomy, 0, head_rng), head_rng)
+    coil = draw_coil(head, scan_rng)
+    volumes, rows = {}, "session_id\tacq_time\n"
+    for year, visit in enumerate(("BL", "M12", "M24")):
+        loss = TissueLoss(-1.5 * year, -1.8 * year, -0.4 * year)
+        settings = patient.followup if year == 1 else patient.baseline
+        scan = scan_head(head, None if loss.none else draw_displacement(anatomy, loss), coil, settings, scan_rng)
+        write_volume(t1w(bids, "sub-P01", visit), Volume(scan.t1w, scan.voxel_to_ras), np.int16)
+        volumes[visit] = sum(scan.true_volume_ml(tissue) for tissue in ("cortex", "deep_gray"))
+        rows += f"ses-{visit}\t{date(2019 + year, 3, 1)}\n"
+    (bids / "sub-P01" / "sub-P01_sessions.tsv").write_text(rows)
+    return volumes
+
+
+@pytest.fixture(scope="session")
+def three_visits(shared):
+    """That phantom after a run that joins all visits, and its true volumes."""
+    folder = shared / "three-visits"
+    with once(shared, "three-visits") as mine:
+        if mine:
+            volumes = write_three_visits(folder / "bids")
+            (folder / "volumes.json").write_text(json.dumps(volumes))
+            more = {"followup": ["M12", "M24"], "window_months": None, "visits": "all"}
+            _keep(folder, *finish(folder, study(folder / "bids", folder / "out", **more)))
+    return _load(folder / "bids", None, folder), json.loads((folder / "volumes.json").read_text())
 
 
 def write_balls(root):

@@ -10,7 +10,7 @@ import numpy as np
 
 from graytrace.report import trend
 from graytrace.report.content import Row, Study, half_interval, number
-from graytrace.report.phrases import outcome_words, show_p, show_slope, tissue_words
+from graytrace.report.phrases import describe_span, outcome_words, show_p, show_slope, tissue_words
 from graytrace.statistics.association import mean_interval
 from graytrace.statistics.power import detectable_correlation
 from graytrace.tables import MISSING
@@ -155,7 +155,7 @@ def write_changes(study: Study) -> list[str]:
     unit = "% per year" if study.outcome.endswith("per_year") else "%"
     sentences = []
     for followup, rows in _by_followup(study).items():
-        where = f"from {rows[0]['visit_baseline']} to {followup}"
+        where = describe_span(rows[0]["visit_baseline"], followup)
         values = _values(study, rows)
         if len(values) < 2:
             sentences.append(f"The change {where} was measured in {_count_measured(rows, values)}.")
@@ -175,7 +175,7 @@ def write_certainty(study: Study) -> list[str]:
     unit = "% per year" if study.outcome.endswith("per_year") else "%"
     for followup, rows in _by_followup(study).items():
         values = _values(study, rows)
-        at = f" at {followup}" if study.has_several_followups else ""
+        at = f" at {followup}" if study.asks_several else ""
         sentence = f"{_count_measured(rows, values)} were measured{at}."
         halves = [half for row in rows if (half := half_interval(row, study.outcome)) is not None]
         if halves and len(values) > 1:
@@ -212,7 +212,7 @@ def write_untreated(doses: Mapping[str, float]) -> str:
 
 def _by_followup(study: Study) -> dict[str, list[Row]]:
     found: dict[str, list[Row]] = {}
-    for row in study.atrophy:
+    for row in study.asked:
         found.setdefault(row["visit_followup"], []).append(row)
     return found
 

@@ -9,14 +9,13 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from graytrace.findings import split_messages
+from graytrace.report.asked import MEASURED, AskedRows, Row
 from graytrace.results.limits import Metric, list_metrics
 from graytrace.statistics.intervals import HALF_INTERVAL_SES
 from graytrace.study.protocol import DIFFERENCES, NAME_DIFFERENCES, NOT_ALIKE
 from graytrace.tables import MISSING, format_number, show_plain, stem_of
 
-Row = Mapping[str, str]
 STATUSES = ("failed", "flagged", "missing", "excluded", "ok")
-MEASURED = frozenset({"ok", "flagged"})
 # why a measured patient has no change per year, by flag
 _WITHOUT_OUTCOME = {
     "interval_unknown": ": a visit has no date",
@@ -43,7 +42,7 @@ _NUMBERS = (
 
 
 @dataclass(frozen=True)
-class Study:
+class Study(AskedRows):
     """The tables of a finished run, every cell as text, and the configuration and versions in run.json."""
 
     atrophy: Sequence[Row]
@@ -56,11 +55,6 @@ class Study:
     slopes: Sequence[Row] = ()
 
     @property
-    def outcome(self) -> str:
-        """Column of atrophy.tsv that the trial asks about."""
-        return str(self.run["config"]["statistics"]["outcome"])
-
-    @property
     def limits(self) -> Mapping[str, Any]:
         """Limits of the image quality metrics."""
         found: Mapping[str, Any] = self.run["config"]["quality"]["limits"]
@@ -70,11 +64,6 @@ class Study:
     def measured(self) -> list[Row]:
         """Rows with a result."""
         return [row for row in self.atrophy if row["status"] in MEASURED]
-
-    @property
-    def has_several_followups(self) -> bool:
-        """Whether a patient may have more than one row."""
-        return len({row["visit_followup"] for row in self.atrophy}) > 1
 
 
 @dataclass(frozen=True)
@@ -136,6 +125,9 @@ def typeset(text: str) -> str:
 
 def half_interval(row: Row, column: str) -> float | None:
     """Half of the 95 % interval of a change, from the standard error of its measurement; None where that is unknown."""
+    of_slope = number(row, f"{stem_of(column)}_se_points_per_year")
+    if of_slope is not None:
+        return HALF_INTERVAL_SES * of_slope
     error = number(row, f"{stem_of(column)}_se_points")
     if error is None:
         return None
@@ -199,8 +191,8 @@ def _make_card(
     scans = [quality.get((name, visit, "scan"), {}) for visit in visits]
     pair = quality.get((name, "_".join(visits), "pair"), {})
     flags = [] if row["flags"] == MISSING else row["flags"].split("; ")
-    half = half_interval(row, study.outcome)
-    value = number(row, study.outcome)
+    asked = study.find_asked(row)
+    half, value = half_interval(asked, study.outcome), number(asked, study.outcome)
     whys = list_whys(row, scans, pair)
     cells = [
         Cell(title, title),
@@ -221,7 +213,9 @@ def _make_card(
         participant_id=name,
         visits=visits,
         status=row["status"],
-        headline=f"gray matter {show_change(row, 'gm_change_percent')}" if value is not None else "",
+        headline=f"gray matter {show_change(row, 'gm_change_percent')}"
+        if value is not None and row["status"] in MEASURED
+        else "",
         whys=whys,
         reasons=name_reasons(row),
         scanned=_scanned(row, whys),
@@ -271,8 +265,11 @@ def find_reason(row: Row) -> str:
 def list_withheld(study: Study) -> list[Withheld]:
     """Who is in no number of the trial's first answer, and why: not measured, or measured without what is asked."""
     found = []
-    for row in study.atrophy:
+    cards = {row["participant_id"]: _anchor(row) for row in reversed(study.atrophy)}
+    for row in study.asked:
         title, anchor = _title(study, row), _anchor(row)
+        if study.asks_slopes:
+            title, anchor = row["participant_id"], cards[row["participant_id"]]
         if row["status"] not in MEASURED:
             found.append(Withheld(anchor, title, row["status"], find_reason(row)))
         elif number(row, study.outcome) is None:

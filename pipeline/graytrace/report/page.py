@@ -87,7 +87,7 @@ def _context(
     predictors: Mapping[str, Mapping[str, float]],
     title: str,
 ) -> dict[str, Any]:
-    has_errors = any(content.half_interval(row, study.outcome) is not None for row in study.measured)
+    has_errors = any(content.half_interval(row, study.outcome) is not None for row in study.answered)
     descriptions = {name: field["description"] for name, field in load_schema("quality")["properties"].items()}
     points = _points(study)
     errors = _describe_bars(study) if has_errors else ""
@@ -104,10 +104,11 @@ def _context(
         "status_words": _STATUS_WORDS,
         "questions": [_question(study, rows, predictors) for rows in _by_question(study.dose_response)],
         "has_errors": has_errors,
-        "several_followups": study.has_several_followups,
+        "several_followups": study.asks_several,
+        "asked_rows": len(study.asked),
         "error_words": f"Each row is a patient; open orange diamonds are flagged. {errors}",
         "forest": plots.as_data_uri(plots.plot_forest(points, outcome=_axis(study))) if points else None,
-        "measured": len(study.measured),
+        "measured": len(study.answered),
         "trajectories": trajectories.show_trajectories(study),
         "look": [card for card in cards if card.status != "ok"],
         "withheld": content.list_withheld(study),
@@ -128,12 +129,12 @@ def _context(
 
 def _describe_bars(study: Study) -> str:
     """What the bars of a plot are."""
-    widened = sum(content.is_widened(row, study.outcome) for row in study.measured)
+    widened = sum(content.is_widened(row, study.outcome) for row in study.answered)
     if not widened:
         return "The bar is the 95 % interval from the error of the measurement."
     return (
         "The bar is the 95 % interval from the error of the measurement; "
-        f"{widened} of {len(study.measured)} are as wide as the smallest detectable change on the study's own scanner: "
+        f"{widened} of {len(study.answered)} are as wide as the smallest detectable change on the study's own scanner: "
         "the error measured on the pair was smaller."
     )
 
@@ -224,11 +225,11 @@ def _axis(study: Study) -> str:
 def _points(study: Study, values: Mapping[str, float] | None = None, followup: str | None = None) -> list[plots.Point]:
     """Measured patients as points; with `values` their numbers on the x axis."""
     found = []
-    for row in study.measured:
+    for row in study.answered:
         y, name = number(row, study.outcome), row["participant_id"]
         if y is None or (values is not None and name not in values) or followup not in {None, row["visit_followup"]}:
             continue
-        label = f"{name} · {row['visit_followup']}" if study.has_several_followups and followup is None else name
+        label = f"{name} · {row['visit_followup']}" if study.asks_several and followup is None else name
         error = content.half_interval(row, study.outcome)
         found.append(plots.Point(label, values[name] if values else 0.0, y, error, row["status"] == "flagged"))
     return found
@@ -247,7 +248,7 @@ def _question(
 ) -> dict[str, Any]:
     main = rows[0]
     name, followup = main["predictor"], main["visit_followup"]
-    where = f" ({followup})" if study.has_several_followups else ""
+    where = f" ({followup})" if study.asks_several else ""
     questions = sum(row["analysis"] == "everyone" for row in study.dose_response)
     trends = trend.rows_of(study, name, followup)
     found = answer.write_answer(rows, questions=questions, trends=trends)

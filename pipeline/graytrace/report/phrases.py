@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from graytrace.report.content import Row
+from graytrace.results.trial import ALL_VISITS
 from graytrace.tables import MISSING
 
 
@@ -15,6 +16,11 @@ def tissue_words(column: str) -> str:
 def outcome_words(column: str) -> str:
     """A column of change in words."""
     return f"change of {tissue_words(column)}" + (" per year" if column.endswith("per_year") else "")
+
+
+def describe_span(baseline: str, followup: str) -> str:
+    """Between which visits a change is."""
+    return f"through all visits from {baseline} on" if followup == ALL_VISITS else f"from {baseline} to {followup}"
 
 
 def show_p(p: float) -> str:

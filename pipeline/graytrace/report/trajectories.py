@@ -82,7 +82,7 @@ def _describe(row: Row) -> dict[str, str]:
     value, low, high = (number(row, f"gm_slope{end}_percent_per_year") for end in ("", "_low", "_high"))
     messages = [] if row["messages"] == MISSING else split_messages(row["messages"])
     flags = [] if row["flags"] == MISSING else [code for code in row["flags"].split("; ") if ":" in code]
-    left_out = [] if row["visits_left_out"] == MISSING else [f"Without {row['visits_left_out']}."]
+    left_out = [] if value is None or row["visits_left_out"] == MISSING else [f"Without {row['visits_left_out']}."]
     others = [f"Flags of its scans and pairs: {', '.join(flags)}."] if flags else []
     return {
         "patient": row["participant_id"],

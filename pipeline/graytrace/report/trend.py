@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from graytrace.report.content import Row, Study, number
-from graytrace.report.phrases import show_p, show_slope, tissue_words
+from graytrace.report.phrases import describe_span, show_p, show_slope, tissue_words
 from graytrace.results.trend import COUNTS_MOST
 from graytrace.tables import MISSING
 
@@ -33,8 +33,8 @@ def write_question(study: Study) -> list[str]:
     asked = study.run["config"]["statistics"]
     first = study.dose_response[0]
     words = asked.get("question") or (
-        f"Do patients with more {first['predictor']} lose less {tissue_words(study.outcome)} from "
-        f"{first['visit_baseline']} to {first['visit_followup']}?"
+        f"Do patients with more {first['predictor']} lose less {tissue_words(study.outcome)} "
+        f"{describe_span(first['visit_baseline'], first['visit_followup'])}?"
     )
     others = dict.fromkeys(
         row["predictor"] for row in study.dose_response[1:] if row["predictor"] != first["predictor"]

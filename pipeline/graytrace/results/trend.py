@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from graytrace.results.trial import MEASURED, Pair, Row, match_pairs
+from graytrace.results.trial import MEASURED, Pair, Row, list_followups, match_pairs
 from graytrace.statistics.arrangements import Groups
 from graytrace.statistics.association import Values, correct_holm
 from graytrace.statistics.sensitivity import fill_extreme, fit_weighted, leave_one_out, mean_groups
@@ -63,10 +63,10 @@ def analyze_trend(config: Config, atrophy: Sequence[Mapping[str, str]]) -> list[
     ----------
     config : Config
     atrophy : sequence of mapping
-        Rows of atrophy.tsv as text.
+        Rows of atrophy.tsv as text or, where a slope is asked, of `graytrace.results.trial.label_slopes`.
     """
     rows: list[Row] = []
-    for followup in config.followups:
+    for followup in list_followups(config):
         planned = [row for row in atrophy if row["visit_followup"] == followup]
         visits = {"outcome": config.outcome, "visit_baseline": config.baseline, "visit_followup": followup}
         for predictor in read_predictors(config):
@@ -203,6 +203,8 @@ def _slope(question: _Question, name: str, errors: Values | None) -> Row:
 
 def _error(row: Mapping[str, str], outcome: str) -> float | None:
     """Standard error of a patient's outcome, in its unit; None where it is not known."""
+    if (of_slope := row.get(f"{stem_of(outcome)}_se_points_per_year", MISSING)) != MISSING:
+        return float(of_slope)
     error = row.get(f"{stem_of(outcome)}_se_points", MISSING)
     if error == MISSING or not outcome.endswith("per_year"):
         return None if error == MISSING else float(error)

@@ -24,10 +24,22 @@ from graytrace.study.questions import (
     read_covariates,
     read_predictors,
 )
+from graytrace.study.schedule import is_slope
 from graytrace.tables import MISSING
 
 Row = dict[str, Any]
+ALL_VISITS = "all"  # in place of a follow-up's label: the slope through all visits
 MEASURED = frozenset({"ok", "flagged"})
+
+
+def list_followups(config: Config) -> tuple[str, ...]:
+    """Follow-ups that the trial's question is asked of."""
+    return (ALL_VISITS,) if is_slope(config.outcome) else config.followups
+
+
+def label_slopes(slopes: Sequence[Mapping[str, str]], baseline: str) -> list[dict[str, str]]:
+    """Rows of slopes.tsv with the visits by which rows of atrophy.tsv are told apart."""
+    return [{**row, "visit_baseline": baseline, "visit_followup": ALL_VISITS} for row in slopes]
 
 
 def analyze_trial(config: Config, atrophy: Sequence[Mapping[str, str]]) -> list[Row]:
@@ -40,12 +52,12 @@ def analyze_trial(config: Config, atrophy: Sequence[Mapping[str, str]]) -> list[
     ----------
     config : Config
     atrophy : sequence of mapping
-        Rows of atrophy.tsv as text.
+        Rows of atrophy.tsv as text or, where a slope is asked, of `label_slopes`.
     """
     predictors = read_predictors(config)
     rows: list[Row] = []
     main: list[Row] = []
-    for followup in config.followups:
+    for followup in list_followups(config):
         visits = {"visit_baseline": config.baseline, "visit_followup": followup, "outcome": config.outcome}
         measured = [row for row in atrophy if row["visit_followup"] == followup and row["status"] in MEASURED]
         for predictor in predictors:

@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from graytrace.files import file_sha256, write_json
 from graytrace.records import TABLE_DIGESTS
 from graytrace.results.trend import analyze_trend
-from graytrace.results.trial import analyze_trial
+from graytrace.results.trial import analyze_trial, label_slopes
 from graytrace.steps.arguments import add_config_argument, config_of
+from graytrace.study.schedule import is_slope
 from graytrace.tables import read_rows, write_table
 
 
@@ -22,9 +24,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Write dose_response.tsv and trend.tsv."""
     config = config_of(args)
-    rows = read_rows(args.atrophy, required=["participant_id", "status", "visit_followup", config.outcome])
     folder = args.atrophy.parent
-    cells = [row.cells for row in rows]
+    if is_slope(config.outcome):
+        slopes = read_rows(folder / "slopes.tsv", required=["participant_id", "status", config.outcome])
+        cells: Sequence[Mapping[str, str]] = label_slopes([row.cells for row in slopes], config.baseline)
+    else:
+        rows = read_rows(args.atrophy, required=["participant_id", "status", "visit_followup", config.outcome])
+        cells = [row.cells for row in rows]
     tables = {"dose_response": analyze_trial(config, cells), "trend": analyze_trend(config, cells)}
     for name, found in tables.items():
         write_table(folder, name, found)

@@ -15,7 +15,7 @@ from graytrace.errors import ConfigError
 from graytrace.schemas import load_config_schema, load_metrics
 from graytrace.study.config_faults import find_faults, join_key
 from graytrace.study.own_scanner import own_scanner, read_smallest_changes
-from graytrace.study.schedule import Window, read_schedule
+from graytrace.study.schedule import Window, check_outcome, read_schedule
 
 _PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
 MAX_CONFIG_BYTES = 1 << 20
@@ -274,6 +274,7 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
     _check_limits(content["quality"])
     study = content["study"]
+    check_outcome(study, content["statistics"]["outcome"])
     paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study[key] is not None}
     _check_paths(paths)
     quality = _quality(content["quality"], named)

@@ -10,6 +10,26 @@ from graytrace.errors import ConfigError
 Window = tuple[float, float]
 
 
+def is_slope(outcome: str) -> bool:
+    """Whether a column is a slope through all visits, of slopes.tsv."""
+    return "_slope_" in outcome
+
+
+def check_outcome(study: Mapping[str, Any], outcome: str) -> None:
+    """Refuse a slope as the trial's outcome where no slopes are made.
+
+    Raises
+    ------
+    ConfigError
+        With the key to set.
+    """
+    if is_slope(outcome) and study.get("visits", "baseline") != "all":
+        raise ConfigError(
+            f"statistics.outcome: {outcome} is a slope through all visits. Set study.visits: all, or ask a column of "
+            "atrophy.tsv."
+        )
+
+
 def read_schedule(study: Mapping[str, Any]) -> dict[str, Any]:
     """Visits and windows of a configuration, from the visit on that others are compared with.
 

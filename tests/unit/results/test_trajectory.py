@@ -159,7 +159,7 @@ def test_a_patient_without_a_scan_and_one_with_a_single_visit_have_a_reason_and_
     trajectories, slopes, _ = trial.fit()
     assert slopes["sub-01"]["status"] == "ok"
     assert slopes["sub-02"]["status"] == "missing"
-    assert slopes["sub-02"]["reason"].startswith("too_few_visits: A slope needs two visits, 1 can be used.")
+    assert slopes["sub-02"]["reason"].startswith("too_few_visits: A slope needs two visits, 1 can be used; left out: BL (missing)")
     assert trajectories["sub-02", "M6"]["reason"].startswith("not_joined: ")
     assert trajectories["sub-02", "BL"]["status"] == "missing"
     assert (slopes["sub-03"]["flags"], slopes["sub-03"]["loops"]) == ("two_visits", 0)
