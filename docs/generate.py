@@ -25,6 +25,8 @@ PROJECT = Path(__file__).resolve().parents[1]
 NOTE = "<!-- made by docs/generate.py from pipeline/graytrace/schemas: change it there -->\n\n"
 TABLES = {
     "atrophy": "a row for every planned patient and follow-up: the result",
+    "slopes": "a row for every planned patient, with `study.visits: all` (`pairs.tsv` has the columns of atrophy.tsv)",
+    "trajectory": "a row for every planned visit of every patient, with `study.visits: all`",
     "volumes": "a row for every planned scan",
     "quality": "a row for every planned scan and pair",
     "dose_response": "a row for each question",

@@ -6,7 +6,7 @@ from graytrace.errors import PipelineError, ScanTableError
 from graytrace.schemas import SCHEMAS, load_schema
 from graytrace.tables import MAX_TABLE_BYTES, columns, format_table, read_rows, sidecar, write_table
 
-TABLES = ["atrophy", "volumes", "quality", "scans"]
+TABLES = ["atrophy", "volumes", "quality", "scans", "trajectory", "slopes"]
 
 
 @pytest.fixture
@@ -28,7 +28,8 @@ def test_every_column_has_a_unit_and_a_description_and_numbers_have_decimals(nam
     for column, field in schema["properties"].items():
         assert field["description"].endswith("."), column
         assert field["unit"], column
-        assert ("decimals" in field) == ("number" in field["type"]), column
+        digits = field.keys() & {"decimals", "significant"}
+        assert len(digits) == ("number" in field["type"]), column
 
 
 def test_every_key_of_the_configuration_has_a_unit_and_a_description():

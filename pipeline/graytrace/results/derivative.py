@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +58,7 @@ its columns mean. methods.md describes what was done; run.json has versions and 
 """
 
 
-def write_derivative(folder: Path, version: str) -> None:
+def write_derivative(folder: Path, version: str, *, more_tables: Iterable[str] = ()) -> None:
     """Write the files that every BIDS derivative has at its top, when its images are there.
 
     Parameters
@@ -67,10 +67,13 @@ def write_derivative(folder: Path, version: str) -> None:
         The output folder.
     version : str
         Of Graytrace.
+    more_tables : iterable of str
+        Names of tables that only this study has, without ``.tsv``.
     """
+    ignored = [*IGNORED, *(f"{table}.{ending}" for table in more_tables for ending in ("tsv", "json"))]
     write_json(folder / "dataset_description.json", describe_dataset(version))
     write_text(folder / "README", _README.format(version=version))
-    write_text(folder / ".bidsignore", "\n".join(IGNORED) + "\n")
+    write_text(folder / ".bidsignore", "\n".join(ignored) + "\n")
     write_text(folder / "dseg.tsv", LABELS)
     for name, content in SIDECARS.items():
         # a sidecar of no file is an error to validators

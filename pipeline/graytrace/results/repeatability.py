@@ -48,7 +48,7 @@ class PairKey(NamedTuple):
 
 @dataclass(frozen=True)
 class MeasuredPair:
-    """A measured row of atrophy.tsv.
+    """A measured row of atrophy.tsv or pairs.tsv.
 
     Parameters
     ----------
@@ -90,7 +90,9 @@ class Loop(NamedTuple):
 
 
 def read_pairs(folders: Sequence[Path]) -> list[MeasuredPair]:
-    """Measured rows of the atrophy.tsv of finished runs, by patient and visits.
+    """Measured rows of the tables of finished runs, by patient and visits.
+
+    Of a run that joins all visits every pair is read, else those of atrophy.tsv.
 
     Raises
     ------
@@ -103,6 +105,7 @@ def read_pairs(folders: Sequence[Path]) -> list[MeasuredPair]:
         path = folder / "atrophy.tsv"
         if not path.is_file():
             raise ConfigError(f"{folder} has no atrophy.tsv: name the output folder of a finished run.")
+        path = folder / "pairs.tsv" if (folder / "pairs.tsv").is_file() else path
         for row in read_rows(path, required=[*_KEYS, "status", "interval_days", "engines", "version"]):
             if row.get("status") not in _MEASURED:
                 continue

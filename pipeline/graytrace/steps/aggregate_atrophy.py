@@ -5,6 +5,7 @@ from __future__ import annotations
 import argparse
 import platform
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
 from graytrace import __version__
@@ -34,7 +35,7 @@ def run(args: argparse.Namespace) -> None:
     plan = plan_study(config)
     results = collect_results(plan, config.engines, __version__, quality=config.quality)
     folder = config.output_dir
-    write_derivative(folder, __version__)
+    write_derivative(folder, __version__, more_tables=config.trajectory_tables)
     tables = [*TABLES]
     if config.joins_all_visits:
         trajectories, slopes = fit_patients(config, plan, results.pairs, results.volumes)
@@ -42,9 +43,18 @@ def run(args: argparse.Namespace) -> None:
         for name, rows in found.items():
             write_table(folder, name, rows, schema=_SCHEMAS.get(name))
         tables += found
+    else:
+        _remove_other_tables(folder)
     for name in TABLES:
         write_table(folder, name, getattr(results, name))
     write_json(folder / "run.json", _run(config, results, tables, args.made_with))
+
+
+def _remove_other_tables(folder: Path) -> None:
+    """Remove what an earlier run wrote that joined all visits: its numbers are of another plan."""
+    for name in ("pairs", "trajectory", "slopes"):
+        for ending in ("tsv", "json"):
+            (folder / f"{name}.{ending}").unlink(missing_ok=True)
 
 
 def _run(config: Config, results: Results, tables: Sequence[str], made_with: str) -> dict[str, Any]:

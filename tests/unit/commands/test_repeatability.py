@@ -240,3 +240,16 @@ def test_two_pairs_are_too_few_and_it_is_said(results, capsys):
     assert main(["repeatability", str(folder)]) == 0
     assert "too few to tell how far two scans differ; three are needed." in capsys.readouterr().out
     assert read(folder / "repeatability")["gm_change_percent"]["sdc_points"] == "n/a"
+
+
+def test_a_run_that_joins_all_visits_closes_its_loops_itself(results, tmp_path, capsys):
+    rng = np.random.default_rng(2)
+    from_baseline, between = [], []
+    for n in range(20):
+        first, whole = (row_of(n, -change, visits=("BL", to), days=300) for change, to in ((1.0, "M6"), (2.0, "M12")))
+        from_baseline += [first, whole]
+        between.append(row_of(n, -1.0 + rng.normal(0, 0.2), visits=("M6", "M12"), days=300))
+    folder = results(from_baseline)
+    write_table(folder, "pairs", from_baseline + between, schema="atrophy")
+    assert main(["repeatability", str(folder), "--output", str(tmp_path / "out")]) == 0, capsys.readouterr()
+    assert read(tmp_path / "out", "loops")["gm_change_percent"]["pairs"] == "20"

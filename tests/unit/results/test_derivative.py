@@ -31,4 +31,6 @@ def test_tables_that_bids_has_no_term_for_are_not_checked_by_validators(tmp_path
     for table in ("atrophy", "volumes", "quality", "scans", "dose_response", "trend"):
         assert load_schema(table)
         assert f"{table}.tsv" in ignored
+    write_derivative(tmp_path, "1", more_tables=["slopes"])
+    assert (tmp_path / ".bidsignore").read_text().splitlines() == [*ignored, "slopes.tsv", "slopes.json"]
     assert not any(line.endswith("/") for line in ignored), "a validator takes folders without a slash"
