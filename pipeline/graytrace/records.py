@@ -15,6 +15,8 @@ from graytrace.findings import Flag, Reason
 
 # digests of the tables that run.json does not tell of
 TABLE_DIGESTS = "records/tables.json"
+# in names of files of a pair of other visits than the baseline, before that visit
+BETWEEN = "_from-"
 # between a record and its own digest
 _SEAL = ',\n  "sha256": "'
 

@@ -85,12 +85,12 @@ rule dose_response:
 
 rule report:
     input:
+        **CONFIG.trajectory_tables,
         atrophy=OUT / "atrophy.tsv",
         volumes=OUT / "volumes.tsv",
         quality=OUT / "quality.tsv",
         dose_response=OUT / "dose_response.tsv",
         trend=OUT / "trend.tsv",
-        **CONFIG.trajectory_tables,
         run=OUT / "run.json",
     output:
         page=OUT / "report.html",

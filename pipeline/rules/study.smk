@@ -28,6 +28,7 @@ rule aggregate_atrophy:
         records=lambda wc: planned_records(CONFIG, PLAN, CODE, workflow),
         checks=lambda wc: PLAN.records(checks=True),
     output:
+        **CONFIG.trajectory_tables,
         atrophy=report(
             OUT / "atrophy.tsv",
             caption=find_caption("atrophy"),
@@ -41,7 +42,6 @@ rule aggregate_atrophy:
             category="Tables",
             labels={"table": "quality of every scan and pair"},
         ),
-        **CONFIG.trajectory_tables,
         run=OUT / "run.json",
     log:
         OUT / "logs" / "aggregate_atrophy.log",

@@ -43,9 +43,13 @@ class Trial:
     def plan(self):
         return plan_study(load_config(self.content))
 
+    def path(self, participant, step, visits):
+        return record_path(load_config(self.content).output_dir, participant, visits, step)
+
     def write(self, participant, step, visits, **known):
-        path = record_path(load_config(self.content).output_dir, participant, visits, step)
-        write_record(path, Record(step, participant, visits, **{"status": "ok", **known}))
+        write_record(
+            self.path(participant, step, visits), Record(step, participant, visits, **{"status": "ok", **known})
+        )
 
     def finish(self, slopes, *, shared=0.0, own=0.0, extra=None, with_errors=True):
         """Records of everything that is planned: `slopes` per year, errors of scans and of pairs in points."""

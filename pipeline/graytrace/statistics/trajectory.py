@@ -13,7 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 from scipy import stats
-from scipy.sparse import coo_array
+from scipy.sparse import csr_array
 from scipy.sparse.csgraph import connected_components
 
 from graytrace.arrays import Indices, Matrix, Vector
@@ -179,7 +179,7 @@ def find_connected(contrasts: Contrasts) -> Indices:
         Number of each visit's group.
     """
     size = int(max(contrasts.first.max(), contrasts.second.max())) + 1
-    graph = coo_array((np.ones(contrasts.first.size), (contrasts.first, contrasts.second)), shape=(size, size))
+    graph = csr_array((np.ones(contrasts.first.size), (contrasts.first, contrasts.second)), shape=(size, size))
     return np.asarray(connected_components(graph, directed=False)[1])
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from graytrace.records import BETWEEN
+
 
 @dataclass(frozen=True)
 class Job:
@@ -43,7 +45,7 @@ class Job:
     def _stem(self) -> str:
         """How names begin: a pair's with its follow-up, and with the other visit where that is not the baseline."""
         visit = self.visits.get("visit", self.visits.get("followup"))
-        between = f"_from-{self.visits['baseline']}" if self.between else ""
+        between = f"{BETWEEN}{self.visits['baseline']}" if self.between else ""
         return f"{self.participant_id}_ses-{visit}{between}"
 
 

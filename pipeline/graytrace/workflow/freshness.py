@@ -19,6 +19,7 @@ from graytrace.engines.registry import EMBEDDED, STAGES, code_behind, stage_opti
 from graytrace.errors import PipelineError
 from graytrace.files import file_sha256, text_sha256
 from graytrace.records import (
+    BETWEEN,
     TABLE_DIGESTS,
     Record,
     is_source_unchanged,
@@ -179,8 +180,16 @@ def _replaced_of_pair(plan: Plan, pair: PlannedPair) -> Iterator[Path]:
     for step, ending in (("align_visits", "file"), ("measure_change", "file"), ("check_pair", "image")):
         path = record_path(plan.output_dir, pair.participant_id, visits, step)
         known = {name: _input(path, f"{name}_{ending}") for name in images}
-        if any(images[name] and known[name] not in {None, images[name]} for name in images):
+        if any(images[name] and known[name] not in {None, images[name]} for name in images) or _is_named_otherwise(
+            path, between=bool(plan.naming(pair.participant_id.removeprefix("sub-"), **visits))
+        ):
             yield path
+
+
+def _is_named_otherwise(path: Path, *, between: bool) -> bool:
+    """Whether a pair's files have names of before another visit became the reference: another pair's by now."""
+    record = _read(path)
+    return record is not None and any((BETWEEN in output.path) != between for output in record.outputs.values())
 
 
 def _image_digest(plan: Plan, scan: PlannedScan) -> str | None:

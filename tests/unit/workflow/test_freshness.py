@@ -5,6 +5,7 @@ from pathlib import Path
 
 import pytest
 import yaml
+from six_visits import Trial
 
 from graytrace.catalog import STEPS
 from graytrace.files import file_sha256, write_json, write_text
@@ -46,6 +47,18 @@ def test_an_option_counts_for_the_engine_that_has_it():
     chosen = {"engines": {"skull_strip": "fsl"}}
     before, after = _codes(**chosen), _codes(**chosen, fsl={"bet_fraction": 0.4})
     assert {step for step in before if before[step] != after[step]} == {"skull_strip"}
+
+
+def test_files_named_for_another_reference_are_made_anew(content, bids):
+    content["study"] |= {"followup": ["M6", "M12", "M24"], "window_months": None, "visits": "all"}
+    trial = Trial(content, bids)
+    trial.patient("01", "BL", "M6", "M12", "M24")
+    record = trial.path("sub-01", "measure_change", {"baseline": "M6", "followup": "M12"})
+    change = Output("sub-01/change/sub-01_ses-M12_from-M6_desc-change.json", "0" * 64)
+    trial.write("sub-01", "measure_change", {"baseline": "M6", "followup": "M12"}, outputs={"change": change})
+    assert freshness.replaced_sources(trial.plan()) == []
+    content["study"]["rebaseline"] = "M6"
+    assert freshness.replaced_sources(trial.plan()) == [str(record)]
 
 
 @pytest.fixture
