@@ -12,7 +12,6 @@ from graytrace import __version__
 from graytrace.files import file_sha256, write_json
 from graytrace.results.collection import Results, collect_results
 from graytrace.results.derivative import write_derivative
-from graytrace.results.trajectory import fit_patients
 from graytrace.steps.arguments import add_config_argument, config_of
 from graytrace.study.config import Config
 from graytrace.study.plan import plan_study
@@ -38,6 +37,8 @@ def run(args: argparse.Namespace) -> None:
     write_derivative(folder, __version__, more_tables=config.trajectory_tables)
     tables = [*TABLES]
     if config.joins_all_visits:
+        from graytrace.results.trajectory import fit_patients  # noqa: PLC0415 - other studies need no statistics here
+
         trajectories, slopes = fit_patients(config, plan, results.pairs, results.volumes)
         found = {"pairs": results.pairs, "trajectory": trajectories, "slopes": slopes}
         for name, rows in found.items():
