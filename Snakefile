@@ -19,6 +19,7 @@ from graytrace.workflow.containers import choose_stages, container_image
 from graytrace.workflow.freshness import study_digest
 from graytrace.workflow.opening import asked_tables, job_environment, open_study
 from graytrace.workflow.opening import begin_run, planned_records, summarize_run
+from graytrace.workflow.oversight import begin_trail, oversee
 from graytrace.workflow.project import find_caption
 
 
@@ -26,6 +27,7 @@ configfile: Path(workflow.basedir) / "config.yaml"
 
 
 CONFIG, PLAN, CODE = open_study(config, workflow)
+OVERSIGHT = oversee(CONFIG, PLAN, CODE, workflow)
 OUT = CONFIG.output_dir
 SKULL_STRIP, SEGMENTATION, CHANGE = choose_stages(CONFIG, workflow)
 SCAN = "sub-{participant}/ses-{visit}"
@@ -67,11 +69,15 @@ include: "pipeline/rules/report.smk"
 
 onstart:
     begin_run(CONFIG, PLAN, workflow)
+    begin_trail(CONFIG, PLAN, CODE, OVERSIGHT)
 
 
 onsuccess:
-    print(summarize_run(CONFIG), file=sys.stderr)
+    print(summarize_run(CONFIG, is_blind=OVERSIGHT.is_blind), file=sys.stderr)
 
 
 onerror:
-    print(summarize_run(CONFIG, unfinished=True), file=sys.stderr)
+    print(
+        summarize_run(CONFIG, unfinished=True, is_blind=OVERSIGHT.is_blind),
+        file=sys.stderr,
+    )

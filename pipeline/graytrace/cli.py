@@ -29,11 +29,13 @@ _MACHINE_FAULTS = {
 }
 COMMANDS = {
     **{name: (f"graytrace.steps.{name}", step.help) for name, step in STEPS.items()},
+    "audit": ("graytrace.commands.audit", "verify the audit trail of results and print it"),
     "check": ("graytrace.commands.check", "say what a data set lacks before anything is measured"),
     "compare": ("graytrace.commands.compare", "set several engines side by side on the same patients"),
     "export": ("graytrace.commands.export", "write results as rows like those of SDTM"),
     "pages": ("graytrace.commands.pages", "write a PDF page for each patient, for the clinic"),
     "demo": ("graytrace.commands.demo", "make phantom patients, measure them and set them beside the truth"),
+    "lock": ("graytrace.commands.lock", "lock the plan of a study, so that each run says how it departs from it"),
     "phantom": ("graytrace.commands.phantom", "make a data set of phantom heads with known change"),
     "power": ("graytrace.commands.power", "say how many patients a trial needs"),
     "qualify": ("graytrace.commands.qualify", "say whether this installation works, on phantoms with known truth"),
@@ -41,7 +43,9 @@ COMMANDS = {
         "graytrace.commands.repeatability",
         "say how far two scans of an unchanged patient differ, and whether stated intervals held",
     ),
+    "review": ("graytrace.commands.review", "make, check and compare the verdicts of two readers"),
     "run": ("graytrace.commands.run", "measure a whole study, in the manner of BIDS Apps"),
+    "unblind": ("graytrace.commands.unblind", "lift the blinding of a study, and write down who did and why"),
     "truth": ("graytrace.commands.truth", "set what was measured on phantoms beside what is true"),
 }
 

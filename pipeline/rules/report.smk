@@ -79,8 +79,10 @@ rule dose_response:
     params:
         code=CODE["dose_response"],
         config=CONFIG.as_json(),
+        blind=OVERSIGHT.option,
     shell:
-        "exec python -m graytrace dose_response --config {params.config:q} --atrophy {input.atrophy:q} > {log:q} 2>&1"
+        "exec python -m graytrace dose_response --config {params.config:q} --atrophy {input.atrophy:q} {params.blind}"
+        " > {log:q} 2>&1"
 
 
 rule report:
@@ -92,6 +94,7 @@ rule report:
         dose_response=OUT / "dose_response.tsv",
         trend=OUT / "trend.tsv",
         run=OUT / "run.json",
+        review=OVERSIGHT.review,
     output:
         page=OUT / "report.html",
         methods=OUT / "methods.md",
@@ -126,5 +129,7 @@ rule report:
     params:
         code=CODE["report"],
         config=CONFIG.as_json(),
+        blind=OVERSIGHT.option,
+        departures=OVERSIGHT.digest,
     shell:
-        "exec python -m graytrace report --config {params.config:q} > {log:q} 2>&1"
+        "exec python -m graytrace report --config {params.config:q} {params.blind} > {log:q} 2>&1"

@@ -316,3 +316,60 @@ def run_in(start):
         return process.wait(), messages.read_text()
 
     return run
+
+
+EXCLUSIONS = "participant_id\tvisit\treason\twho\twhen\tnote\n"
+
+
+@pytest.fixture(scope="session")
+def audited(shared):
+    """A small study that is locked and run, and run again after all that can depart from its plan has done so.
+
+    What each run said is in ``said-*``, the audit trail after it in ``trail-*``; the tables of the first are in
+    ``first``.
+    """
+    folder = shared / "audited"
+    with once(shared, "audited") as mine:
+        if mine:
+            _lock_and_run(folder)
+    return folder
+
+
+def _lock_and_run(folder):
+    bids, out, table = folder / "bids", folder / "out", folder / "exclusions.tsv"
+    shutil.rmtree(write_balls(bids) / "sub-01")
+    table.write_text(EXCLUSIONS)
+    config = study(bids, out, exclusions=str(table))
+    (folder / "my.yaml").write_text(yaml.safe_dump(config))
+    command = [sys.executable, "-m", "graytrace", "lock", "--config", folder / "my.yaml"]
+    subprocess.run(command, check=True, cwd=PROJECT / "pipeline")  # noqa: S603 - our own command
+
+    def go(name, *arguments):
+        code, said = finish(folder / "work", config, *arguments)
+        (folder / f"said-{name}").write_text(f"exit code {code}\n{said}")
+        shutil.copyfile(out / "audit.jsonl", folder / f"trail-{name}")
+
+    go("first")
+    (folder / "first").mkdir()
+    for path in out.iterdir():
+        if path.is_file():
+            shutil.copyfile(path, folder / "first" / path.name)
+    go("idle")
+    (out / "methods.md").write_text("changed by hand\n")
+    go("touched")
+    table.write_text(f"{EXCLUSIONS}sub-02\tBL_M24\tmotion\tAB\t2026-05-06\tblurred\n")
+    scan = t1w(bids, "sub-02", "BL")
+    image = nib.load(scan)
+    nib.save(nib.Nifti1Image(np.asarray(image.dataobj) + np.int16(1), image.affine), scan)
+    config["study"]["window_months"] = [10, 40]
+    package = folder / "site" / "nibabel-0.0.1.dist-info"
+    package.mkdir(parents=True)
+    (package / "METADATA").write_text("Metadata-Version: 2.1\nName: nibabel\nVersion: 0.0.1\n")
+    lines = (out / "audit.jsonl").read_text().splitlines(keepends=True)
+    lines[1] = lines[1].replace('"departures":0', '"departures":1')
+    (out / "audit.jsonl").write_text("".join(lines))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setenv("PYTHONPATH", f"{package.parent}{os.pathsep}{os.environ.get('PYTHONPATH', '')}")
+        (folder / "before-dry").write_bytes((out / "audit.jsonl").read_bytes())
+        go("dry", "--dry-run")
+        go("second")

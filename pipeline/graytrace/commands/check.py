@@ -19,6 +19,8 @@ from graytrace.study.config import Config, load_config, merge_configs, read_conf
 from graytrace.study.plan import Plan, plan_study
 from graytrace.study.planned import PlannedScan
 from graytrace.workflow.containers import check_stage
+from graytrace.workflow.freshness import code_of_steps
+from graytrace.workflow.oversight import describe_oversight, find_oversight
 from graytrace.workflow.project import DEFAULTS
 
 Finding = tuple[str, str, str, str]
@@ -57,6 +59,7 @@ def run(args: argparse.Namespace) -> None:
         *plan.notes(),
         *questions.describe_joins(config, plan.participants),
         *_lacking_tools(config),
+        *filter(None, [describe_oversight(find_oversight(config, plan, code_of_steps(config)))]),
     ]
     counts = Counter(what for _, _, what, _ in findings)
     if counts:

@@ -6,7 +6,7 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from graytrace.engines.registry import check_engines
@@ -34,6 +34,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="NAME",
         help=f"how to run: {', '.join(sorted(path.name for path in PROFILES.iterdir()))}, or a folder of your own",
     )
+    parser.add_argument(
+        "--blind", action="store_true", help="hide doses, IDs and the order of visits until graytrace unblind"
+    )
     parser.epilog = "What stands after -- goes to Snakemake, for example: -- --dry-run"
 
 
@@ -46,7 +49,11 @@ def _positive(text: str) -> int:
 
 def run(args: argparse.Namespace) -> None:
     """Check the choices, then become Snakemake, so that signals and the exit code are its own."""
-    study = {"bids_dir": str(args.bids_dir.absolute()), "output_dir": str(args.output_dir.absolute())}
+    study: dict[str, object] = {
+        "bids_dir": str(args.bids_dir.absolute()),
+        "output_dir": str(args.output_dir.absolute()),
+        **({"blind": True} if args.blind else {}),
+    }
     config_files = [DEFAULTS, *([args.config.absolute()] if args.config else [])]
     if args.config and not args.config.is_file():
         raise ConfigError(f"--config: there is no file {args.config}.")
@@ -62,9 +69,9 @@ def run(args: argparse.Namespace) -> None:
     os.execv(sys.executable, command)  # noqa: S606 - our own command, no shell
 
 
-def _snakemake_arguments(args: argparse.Namespace, study: dict[str, str]) -> Sequence[str]:
+def _snakemake_arguments(args: argparse.Namespace, study: Mapping[str, object]) -> Sequence[str]:
     """Snakemake works in the folder of results: what it keeps there is found again from any folder."""
-    arguments = ["--snakefile", str(SNAKEFILE), "--directory", study["output_dir"], "--cores", str(args.cores)]
+    arguments = ["--snakefile", str(SNAKEFILE), "--directory", str(study["output_dir"]), "--cores", str(args.cores)]
     for name in args.profile:
         shipped = PROFILES / name
         arguments += ["--profile", str(shipped if shipped.is_dir() else Path(name).absolute())]

@@ -53,6 +53,7 @@ class Study(AskedRows):
     trend: Sequence[Row] = ()
     trajectory: Sequence[Row] = ()
     slopes: Sequence[Row] = ()
+    oversight: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(("plan", "departures", "review")))
 
     @property
     def limits(self) -> Mapping[str, Any]:

@@ -119,6 +119,7 @@ def _context(
         "quality_plot": _quality_plot(study),
         "metrics": content.describe_metrics(study, descriptions),
         "methods": methods,
+        "oversight": study.oversight,
         "versions": list_versions(study.run),
         "configuration": escape(yaml.safe_dump(study.run["config"], sort_keys=False, allow_unicode=True)),
         "map_limit": f"{MAP_LIMIT_PERCENT:g}",

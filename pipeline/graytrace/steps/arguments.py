@@ -55,6 +55,11 @@ def add_config_argument(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--config", required=True, help="the study's checked configuration, as JSON")
 
 
+def add_blind_argument(parser: argparse.ArgumentParser) -> None:
+    """Whether the study is blinded."""
+    parser.add_argument("--blind", action="store_true", help="hide doses, IDs and the order of visits")
+
+
 def config_of(args: argparse.Namespace) -> Config:
     """The configuration that a step was given."""
     return load_config(json.loads(args.config))

@@ -12,12 +12,12 @@ from typing import Any
 import yaml
 
 from graytrace.errors import ConfigError
-from graytrace.schemas import load_config_schema, load_metrics
-from graytrace.study.config_faults import find_faults, join_key
+from graytrace.schemas import load_config_schema
+from graytrace.study.config_faults import check_limits, find_faults, join_key, read_truth
 from graytrace.study.own_scanner import own_scanner, read_smallest_changes
 from graytrace.study.schedule import Window, check_outcome, read_schedule
 
-_PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions")
+_PATH_KEYS = ("bids_dir", "scans", "output_dir", "lesions", "dates", "exclusions", "plan_lock")
 MAX_CONFIG_BYTES = 1 << 20
 _OF_THE_STUDY = frozenset({"study", "engines", "quality", "statistics"})
 
@@ -62,6 +62,10 @@ class Config:
         Labels of the visits before it.
     written : mapping
         Visits and windows as the file has them, where `rebaseline` makes them others.
+    plan_lock : Path or None
+        The locked plan that runs are held against; None: that in `output_dir`, where there is one.
+    blind : bool
+        Whether doses, IDs and the order of visits stay hidden from readers.
     """
 
     bids_dir: Path | None
@@ -89,6 +93,8 @@ class Config:
     rebaseline: str | None = None
     earlier: tuple[str, ...] = ()
     written: Mapping[str, Any] = field(default_factory=dict)
+    plan_lock: Path | None = None
+    blind: bool = False
 
     @property
     def joins_all_visits(self) -> bool:
@@ -139,6 +145,7 @@ class Config:
                 # a study that asks for neither keeps the text that it always had
                 **({"visits": self.visits} if self.joins_all_visits else {}),
                 **({"rebaseline": self.rebaseline} if self.rebaseline else {}),
+                "blind": self.blind,
             },
             "engines": dict(self.engines),
             "quality": dict(self.quality),
@@ -272,10 +279,10 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
     faults = find_faults(content)
     if faults:
         raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
-    _check_limits(content["quality"])
+    check_limits(content["quality"])
     study = content["study"]
     check_outcome(study, content["statistics"]["outcome"])
-    paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study[key] is not None}
+    paths = {key: _anchor(key, study[key], named) for key in _PATH_KEYS if study.get(key) is not None}
     _check_paths(paths)
     quality = _quality(content["quality"], named)
     read_smallest_changes(own_scanner(quality), content["engines"])  # a wrong table is told before anything runs
@@ -288,6 +295,8 @@ def load_config(content: Mapping[str, Any], config_files: Sequence[Path] = ()) -
         lesions=_lesion_folder(study["lesions"], paths),
         dates=paths.get("dates"),
         exclusions=paths.get("exclusions"),
+        plan_lock=paths.get("plan_lock"),
+        blind=read_truth("study.blind", study.get("blind")),
         engines=dict(content["engines"]),
         suites=_suites(content, named),
         quality=quality,
@@ -308,26 +317,6 @@ def _quality(content: Mapping[str, Any], named: Sequence[tuple[Path, Mapping[str
     return quality
 
 
-def _check_limits(quality: Mapping[str, Any]) -> None:
-    """Refuse limits that every scan passes beyond: they would flag or withhold everybody."""
-    metrics = load_metrics()
-    faults = []
-    for section in ("limits", "withheld"):
-        for name, limit in (quality.get(section) or {}).items():
-            low, high = (limit or {}).get("min"), (limit or {}).get("max")
-            least = metrics[name].get("minimum")
-            if low is not None and high is not None and low > high:
-                faults.append(
-                    f"quality.{section}.{name}: min {low:g} is above max {high:g}: nothing lies between them."
-                )
-            elif high is not None and least is not None and high < least:
-                faults.append(
-                    f"quality.{section}.{name}: max {high:g} is below {least:g}, the least that there can be."
-                )
-    if faults:
-        raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))
-
-
 def _check_paths(paths: Mapping[str, Path]) -> None:
     """Refuse paths that contradict each other or that Snakemake would misread."""
     output_dir = paths["output_dir"]
@@ -342,7 +331,7 @@ def _check_paths(paths: Mapping[str, Path]) -> None:
     data = paths.get("bids_dir")
     if data is not None and output_dir == data:
         raise ConfigError(f"study.output_dir is the data set itself ({data}), which is only read: choose another.")
-    for key in ("dates", "exclusions"):
+    for key in ("dates", "exclusions", "plan_lock"):
         if key in paths and not paths[key].is_file():
             raise ConfigError(f"study.{key}: there is no file {paths[key]}.")
 

@@ -10,7 +10,8 @@ from typing import Any
 from jsonschema import Draft202012Validator
 from jsonschema.exceptions import ValidationError
 
-from graytrace.schemas import load_config_schema
+from graytrace.errors import ConfigError
+from graytrace.schemas import load_config_schema, load_metrics
 
 _MAX_MESSAGE = 300  # jsonschema quotes the whole value
 
@@ -67,6 +68,51 @@ def _suggestion(key: str, where: str, known: list[str], schema: Mapping[str, Any
     return f"; there are: {', '.join(known)}."
 
 
+def read_truth(key: str, value: object) -> bool:
+    """Yes or no, also in letters, as Snakemake's command line gives it within a section; no where nothing is said.
+
+    Raises
+    ------
+    ConfigError
+        It is neither.
+    """
+    said = str(value or False).lower()
+    if said not in {"true", "false"}:
+        raise ConfigError(f"{key}: expected true or false, got {value!r}.")
+    return said == "true"
+
+
 def join_key(where: str, key: str) -> str:
     """Full name of a key: its section, a point and its own name."""
     return f"{where}.{key}" if where else key
+
+
+def check_limits(quality: Mapping[str, Any]) -> None:
+    """Refuse limits that every scan passes beyond: they would flag or withhold everybody.
+
+    Parameters
+    ----------
+    quality : mapping
+        Section ``quality``, checked against its schema.
+
+    Raises
+    ------
+    ConfigError
+        With a sentence for each such limit.
+    """
+    metrics = load_metrics()
+    faults = []
+    for section in ("limits", "withheld"):
+        for name, limit in (quality.get(section) or {}).items():
+            low, high = (limit or {}).get("min"), (limit or {}).get("max")
+            least = metrics[name].get("minimum")
+            if low is not None and high is not None and low > high:
+                faults.append(
+                    f"quality.{section}.{name}: min {low:g} is above max {high:g}: nothing lies between them."
+                )
+            elif high is not None and least is not None and high < least:
+                faults.append(
+                    f"quality.{section}.{name}: max {high:g} is below {least:g}, the least that there can be."
+                )
+    if faults:
+        raise ConfigError("The configuration cannot be used:\n" + "\n".join(f"  {fault}" for fault in faults))

@@ -130,6 +130,7 @@ def _plan_scan(
         protocol=scan.protocol,
         t1w_entities=scan.entities,
         flair_entities=flair.entities if flair else (),
+        sidecars=(*scan.sidecar.files, *(flair.sidecar.files if flair else ())),
     )
 
 

@@ -26,6 +26,8 @@ class PlannedScan:
         What is known before its image is opened; with "ok" and "flagged" it is measured.
     t1w_entities, flair_entities : tuple
         What the names of the files say.
+    sidecars : tuple of Path
+        JSON files that say how T1w and FLAIR were taken.
     """
 
     participant_id: str
@@ -40,6 +42,7 @@ class PlannedScan:
     protocol: Protocol = UNKNOWN
     t1w_entities: Entities = ()
     flair_entities: Entities = ()
+    sidecars: tuple[Path, ...] = ()
 
     @property
     def is_measured(self) -> bool:

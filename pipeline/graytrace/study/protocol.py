@@ -63,11 +63,12 @@ UNKNOWN = Protocol()
 
 @dataclass(frozen=True)
 class Sidecar:
-    """What a scan's sidecars say together."""
+    """What a scan's sidecars say together, and which files they are."""
 
     protocol: Protocol = UNKNOWN
     day: date | None = None
     flags: tuple[Flag, ...] = ()
+    files: tuple[Path, ...] = ()
 
 
 NOTHING_SAID = Sidecar()
@@ -77,7 +78,8 @@ def read_sidecar(paths: Iterable[Path]) -> Sidecar:
     """Read the sidecars of a scan, later ones over earlier ones; what cannot be read becomes a flag."""
     content: dict[str, Any] = {}
     flags = []
-    for path in paths:
+    files = tuple(paths)
+    for path in files:
         try:
             content.update(_load(path))
         except (OSError, ValueError, RecursionError) as error:
@@ -94,7 +96,7 @@ def read_sidecar(paths: Iterable[Path]) -> Sidecar:
         message = f"A value of the sidecar is impossible and is not used: {'; '.join(impossible.values())}."
         flags.append(Flag("sidecar_value_impossible", message))
         content = {name: value for name, value in content.items() if name not in impossible}
-    return Sidecar(_protocol(content), day, tuple(flags))
+    return Sidecar(_protocol(content), day, tuple(flags), files)
 
 
 def _impossible(content: Mapping[str, Any]) -> dict[str, str]:

@@ -30,6 +30,7 @@ from graytrace.workflow.freshness import (
     study_digest,
 )
 from graytrace.workflow.lock import lock_folder
+from graytrace.workflow.oversight import end_trail, lacks_blinded_page
 from graytrace.workflow.project import DEFAULTS, PACKAGE
 
 _DEFAULT_JOB_STARTS = (100, 1.0)  # and within how many seconds
@@ -120,6 +121,8 @@ def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workfl
         again += changed
         if looks and is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
             again += [str(config.output_dir / name) for name in STUDY_FILES.values()]
+        if lacks_blinded_page(config):
+            again.append(str(config.output_dir / STUDY_FILES["report"]))
         workflow.dag.forcefiles.update(again)
     return plan.records()
 
@@ -159,20 +162,31 @@ def begin_run(config: Config, plan: Plan, workflow: Any) -> None:
     if lock.is_after_crash:
         remove_parts(config.output_dir)
     lift_start_limit(workflow)
-    lines = [plan.summary(), *plan.notes(), *questions.describe_joins(config, plan.participants)]
+    joins = [] if config.blind else questions.describe_joins(config, plan.participants)  # they name doses
+    lines = [plan.summary(), *plan.notes(), *joins]
     print("\n".join(lines), file=sys.stderr)  # noqa: T201 - Snakemake's own messages go there
     show_progress(workflow)
 
 
-def summarize_run(config: Config, *, unfinished: bool = False) -> str:
-    """The last lines of a run; after an error the tables are made from what there is."""
+def summarize_run(config: Config, *, unfinished: bool = False, is_blind: bool = False) -> str:
+    """The last lines of a run; after an error the tables are made from what there is.
+
+    Parameters
+    ----------
+    config : Config
+    unfinished : bool
+        Whether something broke.
+    is_blind : bool
+        Whether doses, IDs and the order of visits are hidden.
+    """
     from graytrace.workflow.progress import hide_progress  # noqa: PLC0415 - the processes of single jobs do not need it
 
     hide_progress()
     if unfinished:
         atrophy = ["--atrophy", str(config.output_dir / "atrophy.tsv")]
-        for step, more in (("aggregate_atrophy", []), ("dose_response", atrophy), ("report", [])):
+        blind = ["--blind"] if is_blind else []
+        for step, more in (("aggregate_atrophy", []), ("dose_response", [*atrophy, *blind]), ("report", blind)):
             command = [sys.executable, "-m", "graytrace", step, "--config", config.as_json(), *more]
             if subprocess.run(command, check=False, cwd=PACKAGE.parent).returncode:  # noqa: S603 - our own command, no shell
                 break
-    return collection.summarize_run(config.output_dir)
+    return f"{collection.summarize_run(config.output_dir)}\n{end_trail(config, is_whole=not unfinished)}"

@@ -13,8 +13,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from graytrace.commands.audit import describe_entry
 from graytrace.errors import PipelineError
 from graytrace.images.reading import read_scan, read_volume
+from graytrace.results.review import read_review
 from graytrace.study.config import load_config, read_config
 from graytrace.study.dates import parse_date, parse_scanner_date
 from graytrace.study.exclusions import read_exclusions
@@ -22,6 +24,8 @@ from graytrace.study.protocol import read_sidecar
 from graytrace.study.scan_list import ScanListSource
 from graytrace.study.sources import read_dates
 from graytrace.tables import read_rows
+from graytrace.workflow.audit_trail import HEAD_NAME, TRAIL_NAME, read_trail
+from graytrace.workflow.locked_plan import read_plan
 
 INPUTS = 200
 fuzzed = settings(max_examples=INPUTS, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture])
@@ -43,6 +47,18 @@ cells = st.one_of(
     text,
     st.sampled_from(["sub-01", "01", "BL", "M24", "BL_M24", "2021-02-30", "n/a", "motion", "a.nii.gz", "../x", '"']),
 )
+
+
+changed_entries = st.fixed_dictionaries(
+    {"number": st.integers(-2, 3), "previous": text},
+    optional={
+        "changes": st.lists(st.lists(st.one_of(st.none(), text), min_size=3, max_size=5), max_size=2),
+        "details": st.dictionaries(text, st.one_of(text, st.booleans(), st.lists(text, max_size=1)), max_size=2),
+        "found": st.lists(st.one_of(text, st.none()), max_size=2),
+        "torn_before": st.booleans(),
+        "event": st.one_of(text, st.integers()),
+    },
+).map(lambda entry: json.dumps(entry).encode())
 
 
 def attempt(call, *arguments, **named):
@@ -71,12 +87,25 @@ def test_a_damaged_table_is_a_table_error_or_a_table(tmp_path, rows, tail):
     for header in (
         "participant_id\tvisit\treason\twho\twhen\tnote",
         "participant_id\tvisit\tdate\tt1w\tflair\tlesion_mask",
+        "reader\tpatient\tverdict\treason\twhen",
     ):
         path.write_bytes("\n".join([header, *("\t".join(row) for row in rows)]).encode() + tail)
         attempt(read_rows, path, required=["participant_id"])
         attempt(read_exclusions, path, participants=["sub-01"], baseline="BL", followups=["M24"])
         attempt(read_dates, path)
         attempt(ScanListSource, path)
+        attempt(read_review, path, ["sub-01"])
+
+
+@fuzzed
+@given(st.lists(st.one_of(st.binary(max_size=80), changed_entries), max_size=6), st.binary(max_size=60))
+def test_a_damaged_trail_is_a_trail_with_faults(tmp_path, lines, head):
+    (tmp_path / TRAIL_NAME).write_bytes(b"\n".join(lines))
+    (tmp_path / HEAD_NAME).write_bytes(head)
+    found = attempt(read_trail, tmp_path)
+    assert found.faults or not any(lines)
+    for entry in found.entries:
+        describe_entry(entry)
 
 
 @fuzzed
@@ -84,6 +113,7 @@ def test_a_damaged_table_is_a_table_error_or_a_table(tmp_path, rows, tail):
 def test_bytes_that_are_no_file_of_ours_are_our_error(tmp_path, content):
     path = tmp_path / "file"
     path.write_bytes(content)
+    attempt(read_plan, path)
     attempt(read_rows, path, required=["participant_id"])
     attempt(read_config, path)
     read_sidecar([path])
