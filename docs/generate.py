@@ -32,6 +32,7 @@ TABLES = {
     "dose_response": "a row for each question",
     "trend": "rows for each question: how the change follows the dose, and what the answer hangs on",
     "scans": "a row for every planned scan, before anything is measured",
+    "review": "a row for each reader and patient, of `graytrace review`; readers fill it",
     "repeatability": "a row for each measure, of `graytrace repeatability`",
 }
 

@@ -5,7 +5,8 @@ import yaml
 
 from graytrace.cli import main
 from graytrace.commands import run
-from graytrace.workflow.project import PROJECT
+from graytrace.study.config import load_config, merge_configs, read_config
+from graytrace.workflow.project import DEFAULTS, PROJECT
 
 
 @pytest.fixture
@@ -36,6 +37,14 @@ def test_snakemake_is_started_with_the_shipped_snakefile(launched, bids, tmp_pat
     assert option(command, "--directory") == str(tmp_path / "out")
     chosen = yaml.safe_load(option(command, "--config").removeprefix("study="))
     assert chosen == {"bids_dir": str(bids), "output_dir": str(tmp_path / "out")}
+
+
+def test_a_blinded_run_says_so_to_snakemake_in_a_way_that_it_keeps(launched, bids, tmp_path):
+    assert main(["run", str(bids), str(tmp_path / "out"), "participant", "--blind"]) == 0
+    given = option(launched[0], "--config").removeprefix("study=")
+    kept = yaml.load(given, Loader=yaml.BaseLoader)  # noqa: S506 - Snakemake reads sections so: every value is text
+    content = merge_configs(read_config(DEFAULTS), {"study": kept})
+    assert load_config(content).blind
 
 
 def test_what_stands_after_dashes_goes_to_snakemake(launched, bids, tmp_path):

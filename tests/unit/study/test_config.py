@@ -73,6 +73,18 @@ def test_visits_may_be_named_with_or_without_ses(content):
     assert load_config(content).followups == ("M24",)
 
 
+@pytest.mark.parametrize(("written", "is_blind"), [(True, True), ("true", True), ("False", False), (False, False)])
+def test_blind_is_yes_or_no_however_it_is_written(content, written, is_blind):
+    content["study"]["blind"] = written
+    assert load_config(content).blind is is_blind
+
+
+def test_blind_that_is_neither_is_refused(content):
+    content["study"]["blind"] = "perhaps"
+    with pytest.raises(ConfigError, match=r"study\.blind: expected true or false, got 'perhaps'"):
+        load_config(content)
+
+
 def test_one_visit_twice_is_refused(content):
     content["study"]["followup"] = "ses-BL"
     with pytest.raises(ConfigError, match="two different visits"):
