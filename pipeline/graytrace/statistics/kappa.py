@@ -62,7 +62,7 @@ def compute_kappa(first: Sequence[str], second: Sequence[str], verdicts: Sequenc
     >>> first, second = ["accept"] * 3 + ["reject"], ["accept"] * 2 + ["reject"] * 2
     >>> found = compute_kappa(first, second, ["accept", "reject"])
     >>> found.alike, round(found.kappa, 2), round(found.low, 2), found.high
-    (3, 0.5, -0.28, 1.0)
+    (3, 0.5, -0.23, 1.0)
     """
     if len(first) != len(second):
         raise ValueError(f"expected as many verdicts of both readers, got {len(first)} and {len(second)}")

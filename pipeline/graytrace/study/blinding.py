@@ -69,7 +69,7 @@ def make_codes(key: bytes, participants: Iterable[str]) -> dict[str, str]:
     Examples
     --------
     >>> sorted(make_codes(b"not a secret: an example", ["sub-02", "sub-01"]).items())
-    [('sub-01', 'VCPJVT'), ('sub-02', '7PRXJ4')]
+    [('sub-01', 'GJRTZD'), ('sub-02', '7X2NVQ')]
     """
     codes: dict[str, str] = {}
     taken: set[str] = set()
