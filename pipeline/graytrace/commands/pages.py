@@ -14,6 +14,7 @@ from graytrace.report.page import Picture, find_pictures, measured_images
 from graytrace.report.patient_page import PagePicture, Visit, render_patient_page
 from graytrace.results.finished import Row, read_finished
 from graytrace.tables import MISSING, read_participant
+from graytrace.workflow.oversight import refuse_blinded
 
 TABLES = ("atrophy", "volumes", "quality")
 _DIGITS = 16  # of a digest, enough to tell two tables apart
@@ -34,8 +35,9 @@ def run(args: argparse.Namespace) -> None:
     Raises
     ------
     ConfigError
-        A participant is asked for whom the results do not have.
+        A participant is asked for whom the results do not have, or the study is blinded.
     """
+    refuse_blinded(args.results)
     finished = read_finished(args.results, TABLES)
     rows = _wanted(finished.tables["atrophy"], args.participants)
     tables = finished.tables

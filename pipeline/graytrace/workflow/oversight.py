@@ -147,13 +147,33 @@ def check_blinding(config: Config, trail: Trail) -> bool:
     """
     if trail.is_unblinded:
         return False
-    was_blind = trail.inventory.get("configuration", {}).get("study.blind") == "true"
-    if was_blind and not config.blind:
+    if _was_blind(trail) and not config.blind:
         raise ConfigError(
             f"The study in {config.output_dir} is blinded. To lift that: graytrace unblind {config.output_dir} "
             '--why "…", which is written down in audit.jsonl; until then keep study.blind: true (or --blind).'
         )
     return config.blind
+
+
+def refuse_blinded(folder: Path) -> None:
+    """Refuse to make pages that name patients and visits of a study that is blinded.
+
+    Raises
+    ------
+    ConfigError
+        It is.
+    """
+    trail = read_trail(folder)
+    if _was_blind(trail) and not trail.is_unblinded:
+        raise ConfigError(
+            f"The study in {folder} is blinded, and these pages name patients and visits. To lift that: "
+            f'graytrace unblind {folder} --why "…"'
+        )
+
+
+def _was_blind(trail: Trail) -> bool:
+    """Whether the configuration was that of a blinded study when the last entry was written."""
+    return trail.inventory.get("configuration", {}).get("study.blind") == "true"
 
 
 def lacks_blinded_page(config: Config) -> bool:
