@@ -17,7 +17,7 @@ from graytrace.arrays import Mask, Vector
 _SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
 _PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
 _HALF = 0.5  # a voxel is of the tissue that fills most of it
-# white matter is no border's width away from CSF on larger voxels: clean pairs of 2 to 3 mm seemed unequally sharp, which
+# on larger voxels hardly any white matter lies away from CSF: clean pairs of 2 to 3 mm seemed unequally sharp, which
 # cost up to 0.3 points, and blurred ones gained nothing (docs/validation.md)
 _COARSEST_SHARP_MM = 1.75
 _SHADING_ROUNDS = 2  # one leaves a third of it
