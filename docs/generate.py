@@ -9,11 +9,13 @@ import json
 import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import yaml
 
+from graytrace.algorithms.precision import SHARES, Shares
 from graytrace.catalog import STEPS, names_of
 from graytrace.engines.registry import TASKS
 from graytrace.files import file_sha256
@@ -106,6 +108,16 @@ def _steps() -> str:
     """The table of steps."""
     rows = [f"| {name} | {step.scope} | {step.help} |" for name, step in STEPS.items()]
     return "\n".join(["| step | of a | what it does |", "| --- | --- | --- |", *rows])
+
+
+def _shares() -> str:
+    """The table of how much of each piece of evidence turns into error."""
+    names = [field.name for field in fields(Shares)]
+    rows = [
+        f"| {tissue} | {' | '.join(f'{getattr(shares, name):g}' for name in names)} |"
+        for tissue, shares in SHARES.items()
+    ]
+    return "\n".join([f"| tissue | {' | '.join(names)} |", f"| --- |{' ---: |' * len(names)}", *rows])
 
 
 def _fields(table: str) -> Iterable[tuple[str, Mapping[str, Any]]]:
@@ -222,6 +234,7 @@ PARTS: Mapping[str, tuple[str, Callable[[], str]]] = {
     "docs/design.md": ("steps", _steps),
     "docs/sdtm.md": ("mapping", _sdtm),
     "docs/clinic.md": ("rates", _rates),
+    "docs/how-numbers-are-computed.md": ("shares", _shares),
     "profiles/slurm/profile.yaml": ("jobs", _slurm),
     "profiles/slurm-arrays/profile.yaml": ("jobs", _slurm_arrays),
 }

@@ -90,6 +90,12 @@ def test_pictures_of_every_measured_patient_are_in_the_page(undisturbed, report)
     assert all(base64.b64decode(picture)[:2] == b"\xff\xd8" for picture in pictures)
 
 
+def test_the_card_of_every_measured_patient_says_what_limits_its_number(undisturbed, report):
+    measured = [row for row in undisturbed.table("atrophy") if row["gm_change_percent"] != "n/a"]
+    assert report.read_text().count('class="budget"') == len(measured)
+    assert report.read_text().count("Most of the uncertainty comes from") == len(measured)
+
+
 @browser_test
 def test_it_loads_result_first_and_who_needs_a_look_on_top(open_page, undisturbed):
     page = open_page()

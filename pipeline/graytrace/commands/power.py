@@ -11,6 +11,8 @@ from pathlib import Path
 import numpy as np
 
 from graytrace.errors import ConfigError
+from graytrace.report.phrases import tissue_words
+from graytrace.results.collection import SHORTEST_INTERVAL_DAYS
 from graytrace.statistics.power import (
     Spread,
     detectable_correlation,
@@ -19,14 +21,20 @@ from graytrace.statistics.power import (
     patients_per_arm,
     split_spread,
 )
-from graytrace.tables import MISSING, read_rows
+from graytrace.tables import MISSING, read_rows, stem_of
 
 _CHANGE = "gm_change_percent_per_year"
+_YEAR_DAYS = 365.25
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this command."""
     parser.add_argument("results", type=Path, help="the folder of a finished run, with atrophy.tsv")
+    parser.add_argument(
+        "--outcome",
+        default=_CHANGE,
+        help=f"change in atrophy.tsv that is planned for ({_CHANGE}), for example brain_change_percent; taken per year",
+    )
     parser.add_argument("--slower-percent", type=float, default=50.0, help="wanted effect: loss slower by so much (50)")
     parser.add_argument("--effect-points", type=float, help="wanted effect in percentage points per year, instead")
     parser.add_argument("--years", type=float, help="length of the planned trial (default: as in the study)")
@@ -41,7 +49,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> None:
     """Print the sample size per arm and what small trials can detect."""
     _check(args)
-    changes, years, errors = _read(args.results / "atrophy.tsv", args.error_points)
+    changes, years, errors = _read(args.results / "atrophy.tsv", args.outcome, args.error_points)
     length = args.years or float(np.median(years))
     try:
         spread = split_spread(changes, errors, years)
@@ -51,7 +59,7 @@ def run(args: argparse.Namespace) -> None:
         effect = args.effect_points
         if effect is None:
             effect = abs(float(changes.mean())) * args.slower_percent / 100
-        lines = [*_describe(changes, spread, sd, length), *_plan(args, effect, sd)]
+        lines = [*_describe(args.outcome, changes, spread, sd, length), *_plan(args, effect, sd)]
     except ValueError as error:
         raise ConfigError(f"{args.results}: {error}.") from error
     sys.stdout.write("\n".join(lines) + "\n")
@@ -76,29 +84,41 @@ def _check(args: argparse.Namespace) -> None:
         raise ConfigError("--doses: expected one for each of at least four patients, not all the same.")
 
 
-def _read(path: Path, error_points: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+def _read(path: Path, outcome: str, error_points: float | None) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
     """Changes per year, intervals and standard errors of measured patients; of several follow-ups the last."""
     if not path.is_file():
         raise ConfigError(f"There is no file {path}: name the folder of a finished run.")
-    rows = [row.cells for row in read_rows(path, required=["participant_id", _CHANGE, "interval_years"])]
-    known = {row["participant_id"]: row for row in rows if row[_CHANGE] != MISSING}
+    if not stem_of(outcome).endswith("_change"):
+        raise ConfigError(f"--outcome: expected a change such as {_CHANGE} or brain_change_percent, got {outcome}.")
+    rows = [row.cells for row in read_rows(path, required=["participant_id", outcome, "interval_years"])]
+    known = {row["participant_id"]: row for row in rows if row[outcome] != MISSING and _is_long(path, outcome, row)}
     if not known:
-        raise ConfigError(f"{path}: nobody has a {_CHANGE}.")
-    if error_points is None and any(row.get("gm_change_se_points", MISSING) == MISSING for row in known.values()):
+        raise ConfigError(f"{path}: nobody has a {outcome} over {SHORTEST_INTERVAL_DAYS} days or more.")
+    error = f"{stem_of(outcome)}_se_points"
+    if error_points is None and any(row.get(error, MISSING) == MISSING for row in known.values()):
         raise ConfigError(
-            f"{path} has no standard error of the change (gm_change_se_points) for everyone: give --error-points, for "
+            f"{path} has no standard error of the change ({error}) for everyone: give --error-points, for "
             "example the error on phantoms like your scans in docs/validation.md."
         )
-    table = [
-        (
-            _number(path, row, _CHANGE),
-            _number(path, row, "interval_years"),
-            error_points if error_points is not None else _number(path, row, "gm_change_se_points"),
-        )
-        for row in known.values()
-    ]
+    table = [_of_patient(path, row, outcome, error if error_points is None else error_points) for row in known.values()]
     changes, years, errors = (np.array(column) for column in zip(*table, strict=True))
     return changes, years, errors
+
+
+def _is_long(path: Path, outcome: str, row: Mapping[str, str]) -> bool:
+    """Whether a change may be taken per year; one that is per year already was judged when the table was made."""
+    if outcome.endswith("per_year"):
+        return True
+    if row["interval_years"] == MISSING:
+        return False
+    return _number(path, row, "interval_years") * _YEAR_DAYS >= SHORTEST_INTERVAL_DAYS
+
+
+def _of_patient(path: Path, row: Mapping[str, str], outcome: str, error: str | float) -> tuple[float, float, float]:
+    """Change per year, interval and standard error of a patient; the error is a column or a number."""
+    change, years = _number(path, row, outcome), _number(path, row, "interval_years")
+    per_year = change if outcome.endswith("per_year") else change / years
+    return per_year, years, _number(path, row, error) if isinstance(error, str) else error
 
 
 def _number(path: Path, row: Mapping[str, str], column: str) -> float:
@@ -111,13 +131,13 @@ def _number(path: Path, row: Mapping[str, str], column: str) -> float:
     return number
 
 
-def _describe(changes: np.ndarray, spread: Spread, sd: float, length: float) -> list[str]:
+def _describe(outcome: str, changes: np.ndarray, spread: Spread, sd: float, length: float) -> list[str]:
     parts = (
         f"True change differs between patients by {spread.patients:.3f} points per year (SD), "
         f"one measurement is off by {spread.error_points:.3f} points (SE)."
     )
     return [
-        f"Measured: {changes.size} patients, gray matter {changes.mean():+.3f} % per year on average.",
+        f"Measured: {changes.size} patients, {tissue_words(outcome)} {changes.mean():+.3f} % per year on average.",
         parts,
         f"In a trial of {length:g} years that makes {sd:.3f} points per year (SD) in each arm.",
     ]

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import re
-import statistics
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from graytrace.findings import split_messages
 from graytrace.report.asked import MEASURED, AskedRows, Row
+from graytrace.report.budget import Budget, describe_budget, judge_size, read_budget
+from graytrace.report.phrases import outcome_words
 from graytrace.results.limits import Metric, list_metrics
 from graytrace.statistics.intervals import HALF_INTERVAL_SES
 from graytrace.study.protocol import DIFFERENCES, NAME_DIFFERENCES, NOT_ALIKE
@@ -43,7 +44,11 @@ _NUMBERS = (
 
 @dataclass(frozen=True)
 class Study(AskedRows):
-    """The tables of a finished run, every cell as text, and the configuration and versions in run.json."""
+    """The tables of a finished run, every cell as text, and the configuration and versions in run.json.
+
+    `changes` has the measures of each pair, by patient, baseline and follow-up; `smallest_changes` what can be detected
+    on the study's own scanner, percentage points by column of atrophy.tsv.
+    """
 
     atrophy: Sequence[Row]
     volumes: Sequence[Row]
@@ -54,6 +59,8 @@ class Study(AskedRows):
     trajectory: Sequence[Row] = ()
     slopes: Sequence[Row] = ()
     oversight: Mapping[str, Any] = field(default_factory=lambda: dict.fromkeys(("plan", "departures", "review")))
+    changes: Mapping[tuple[str, str, str], Mapping[str, Any]] = field(default_factory=dict)
+    smallest_changes: Mapping[str, float] = field(default_factory=dict)
 
     @property
     def limits(self) -> Mapping[str, Any]:
@@ -101,6 +108,8 @@ class Card:
     cells: Sequence[Cell]
     numbers: Sequence[tuple[str, str]]
     quality: Sequence[Mapping[str, Any]]
+    budget: Budget | None = None
+    limits: Sequence[str] = ()
     flicker: list[Any] = field(default_factory=list)
     borders: list[Any] = field(default_factory=list)
 
@@ -195,6 +204,7 @@ def _make_card(
     asked = study.find_asked(row)
     half, value = half_interval(asked, study.outcome), number(asked, study.outcome)
     whys = list_whys(row, scans, pair)
+    budget, certainty = _certainty(study, row)
     cells = [
         Cell(title, title),
         Cell(row["status"], STATUSES.index(row["status"])),
@@ -225,7 +235,26 @@ def _make_card(
             (words, _show_number(row, column, unit)) for column, words, unit in _NUMBERS if _is_known(row, column)
         ],
         quality=_quality_rows(scans, pair, limits),
+        budget=budget,
+        limits=certainty,
     )
+
+
+def _certainty(study: Study, row: Row) -> tuple[Budget | None, list[str]]:
+    """The error budget of a measured change, and in sentences what limits it and whether it can be detected.
+
+    Of the outcome that is asked, where the engine tells its budget, else of gray matter.
+    """
+    if row["status"] not in MEASURED:
+        return None, []
+    measures = study.changes.get((row["participant_id"], row["visit_baseline"], row["visit_followup"]), {})
+    asked = stem_of(study.outcome)
+    stem = asked if read_budget(measures, asked) else "gm_change"
+    column = f"{stem}_percent"
+    is_own = is_widened(row, column)
+    budget = describe_budget(read_budget(measures, stem), outcome_words(column), is_widened=is_own)
+    size = judge_size(number(row, column), half_interval(row, column), study.smallest_changes.get(column))
+    return budget, [sentence for sentence in (budget.limits if budget else "", size) if sentence]
 
 
 def _is_known(row: Row, column: str) -> bool:
@@ -358,22 +387,3 @@ def _quality_rows(scans: Sequence[Row], pair: Row, limits: Mapping[str, str]) ->
             }
         )
     return rows
-
-
-def describe_metrics(study: Study, descriptions: Mapping[str, str]) -> list[dict[str, Any]]:
-    """Median, limit and number of flags of each image quality metric that this study has."""
-    found = []
-    for metric in list_metrics():
-        values = [value for row in study.quality if (value := number(row, metric.name)) is not None]
-        if values:
-            flagged = sum(f"{metric.name}_" in row["flags"] for row in study.quality)
-            found.append(
-                {
-                    "label": metric.label,
-                    "median": metric.shown(statistics.median(values)),
-                    "limit": show_limit(metric, study.limits),
-                    "flagged": flagged or "",
-                    "description": descriptions[metric.name],
-                }
-            )
-    return found

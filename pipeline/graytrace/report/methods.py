@@ -13,7 +13,8 @@ from typing import Any
 import yaml
 
 from graytrace.records import Record
-from graytrace.report.content import Study, is_widened, number
+from graytrace.report.budget import judge_size, name_largest, read_budget
+from graytrace.report.content import Study, half_interval, is_widened, number
 from graytrace.report.trend import TESTS
 from graytrace.statistics.association import RESAMPLES
 from graytrace.tables import MISSING
@@ -87,9 +88,34 @@ def _standard_error(study: Study) -> str:
     if not errors:
         return ""
     return (
-        " The standard error of a patient's change, from the scans' noise, the scanner's scale and errors found in "
-        f"validation, was {min(errors):.2f} to {max(errors):.2f} percentage points.{_own_scanner(study)}"
+        " The standard error of a patient's change, from an error budget measured on its own two scans, was "
+        f"{min(errors):.2f} to {max(errors):.2f} percentage points.{_largest_part(study)}{_own_scanner(study)}"
+        f"{_undetected(study)}"
     )
+
+
+def _largest_part(study: Study) -> str:
+    """A sentence on what limits most patients' numbers, where the engine tells its budget."""
+    measured = [(row["participant_id"], row["visit_baseline"], row["visit_followup"]) for row in study.measured]
+    budgets = [budget for key in measured if (budget := read_budget(study.changes.get(key, {}), "gm_change"))]
+    if not budgets:
+        return ""
+    (largest, count), *_ = Counter(name_largest(budget) for budget in budgets).most_common(1)
+    return f" The largest of its parts was most often {largest} ({count} of {len(budgets)})."
+
+
+def _undetected(study: Study) -> str:
+    """How many changes of gray matter were no larger than what can be detected."""
+    column = "gm_change_percent"
+    rows = [row for row in study.measured if half_interval(row, column) is not None]
+    smallest = study.smallest_changes.get(column)
+    small = sum(bool(judge_size(number(row, column), half_interval(row, column), smallest)) for row in rows)
+    within = (
+        "zero was within the 95 % interval of the change"
+        if smallest is None
+        else f"the change was within the smallest detectable one ({smallest:.2f} points) or its interval held zero"
+    )
+    return f" In {small} of {len(rows)} {within}."
 
 
 def _own_scanner(study: Study) -> str:

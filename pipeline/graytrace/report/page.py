@@ -14,11 +14,10 @@ import jinja2
 import yaml
 from markupsafe import Markup, escape
 
-from graytrace.report import answer, content, phrases, plots, trajectories, trend
+from graytrace.report import answer, content, metrics, phrases, plots, trajectories, trend
 from graytrace.report.content import Card, Study, number
 from graytrace.report.figures import COLUMNS, MAP_LIMIT_PERCENT, PANEL_PIXELS
 from graytrace.report.methods import Methods, list_versions
-from graytrace.results.limits import list_metrics
 from graytrace.schemas import load_schema
 from graytrace.statistics.association import Estimate
 from graytrace.tables import MISSING
@@ -116,8 +115,8 @@ def _context(
         "is_small": len(cards) <= SMALL_STUDY,
         "overview_columns": content.overview_columns(study, predictors),
         "volumes": _volumes_plot(study),
-        "quality_plot": _quality_plot(study),
-        "metrics": content.describe_metrics(study, descriptions),
+        "quality_plot": metrics.plot_metrics(study),
+        "metrics": metrics.describe_metrics(study, descriptions),
         "methods": methods,
         "oversight": study.oversight,
         "versions": list_versions(study.run),
@@ -318,20 +317,3 @@ def _volumes_plot(study: Study) -> str | None:
     if not series:
         return None
     return plots.as_data_uri(plots.plot_volumes([(name, *values) for name, values in series.items()]))
-
-
-def _quality_plot(study: Study) -> str | None:
-    metrics = []
-    for metric in list_metrics():
-        known = [
-            (value, f"{metric.name}_" in row["flags"])
-            for row in study.quality
-            if (value := number(row, metric.name)) is not None
-        ]
-        limit = study.limits.get(metric.name) or {}
-        if known and metric.better != "none":
-            values, flags = zip(*known, strict=True)
-            metrics.append(
-                plots.MetricValues(metric.label, metric.unit, values, flags, limit.get("min"), limit.get("max"))
-            )
-    return plots.as_data_uri(plots.plot_quality(metrics)) if metrics else None

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from graytrace.report.content import Row
+from collections.abc import Mapping
+
+from graytrace.report.asked import Row
 from graytrace.results.trial import ALL_VISITS
 from graytrace.tables import MISSING
 
@@ -28,7 +30,7 @@ def show_p(p: float) -> str:
     return "< 0.001" if p < 0.001 else f"= {p:.3f}" if p < 0.1 else f"= {p:.2f}"
 
 
-def show_slope(row: Row) -> str:
+def show_slope(row: Mapping[str, str]) -> str:
     """Slope and its interval."""
     if row["slope"] == MISSING:
         return "n/a"

@@ -23,6 +23,7 @@ from graytrace.results.review import REVIEW_NAME, Review, list_readable, read_re
 from graytrace.steps.arguments import add_blind_argument, add_config_argument, config_of
 from graytrace.study.blinding import keep_key, read_key
 from graytrace.study.config import Config
+from graytrace.study.own_scanner import own_scanner, read_smallest_changes
 from graytrace.study.questions import read_predictors
 from graytrace.tables import read_rows
 
@@ -51,8 +52,14 @@ def run(args: argparse.Namespace) -> None:
         for name, path in config.trajectory_tables.items()
         if name != "pairs"
     }
-    study = Study(**tables, run=json.loads((folder / "run.json").read_text(encoding="utf-8")))
-    methods = write_methods(study, _records(folder))
+    records = list(_records(folder))
+    study = Study(
+        **tables,
+        run=json.loads((folder / "run.json").read_text(encoding="utf-8")),
+        changes={_pair(record): record.measures for record in records if record.step == "measure_change"},
+        smallest_changes=read_smallest_changes(own_scanner(config.quality), config.engines),
+    )
+    methods = write_methods(study, records)
     if args.blind:
         write_text(folder / "methods.md", methods.as_markdown())
         _write_blinded(study, folder)
@@ -100,6 +107,10 @@ def _records(folder: Path) -> Iterator[Record]:
             yield read_record(path)
         except PipelineError:
             continue
+
+
+def _pair(record: Record) -> tuple[str, str, str]:
+    return record.participant_id, record.visits["baseline"], record.visits["followup"]
 
 
 def _title(config: Config) -> str:

@@ -74,3 +74,28 @@ def test_two_patients_are_too_few(results, capsys):
 def test_a_cell_that_is_no_number_is_named(results, capsys):
     assert main(["power", results(errors=("0.2",) * 5 + ("0,2",))]) == 1
     assert "sub-5 has '0,2' in gm_change_se_points, expected a number." in capsys.readouterr().err
+
+
+def test_another_outcome_is_planned_with_its_own_error(tmp_path, capsys):
+    lines = ["participant_id\tbrain_change_percent\tbrain_change_se_points\tgm_change_se_points\tinterval_years"]
+    lines += [f"sub-{n}\t{change}\t0.4\t0.9\t2.0" for n, change in enumerate((-0.4, -0.8, -1.0, -1.2, -1.6, -2.2))]
+    lines += ["sub-7\t-5.0\t0.4\t0.9\t0.02", "sub-8\t-5.0\t0.4\t0.9\tn/a"]
+    (tmp_path / "atrophy.tsv").write_text("\n".join(lines) + "\n")
+    assert main(["power", str(tmp_path), "--outcome", "brain_change_percent"]) == 0
+    said = capsys.readouterr().out
+    assert "6 patients, the brain -0.600 % per year on average" in said, "rescans and unknown dates are no rate"
+    assert "one measurement is off by 0.400 points" in said
+
+
+@pytest.mark.parametrize("outcome", ["interval_years", "status"])
+def test_an_outcome_that_is_no_change_is_refused(results, capsys, outcome):
+    assert main(["power", results(), "--outcome", outcome]) == 1
+    assert (
+        f"--outcome: expected a change such as gm_change_percent_per_year or brain_change_percent, got {outcome}."
+        in (capsys.readouterr().err)
+    )
+
+
+def test_an_outcome_that_the_table_lacks_is_named(results, capsys):
+    assert main(["power", results(), "--outcome", "wm_change_percent"]) == 1
+    assert "has no column wm_change_percent" in capsys.readouterr().err
