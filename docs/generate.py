@@ -31,6 +31,7 @@ TABLES = {
     "trajectory": "a row for every planned visit of every patient, with `study.visits: all`",
     "volumes": "a row for every planned scan",
     "quality": "a row for every planned scan and pair",
+    "lesions": "a row for each white-matter lesion of a measured pair",
     "dose_response": "a row for each question",
     "trend": "rows for each question: how the change follows the dose, and what the answer hangs on",
     "scans": "a row for every planned scan, before anything is measured",
@@ -134,9 +135,13 @@ def _of(scope: Any) -> list[str]:
     return [*names_of(scope), *names_of(scope, checks=True)]
 
 
+def _group(name: str) -> str:
+    return "scan" if name in BEFORE_FILLING else STEPS[name].scope
+
+
 def _slurm() -> str:
     """Groups and times of the profile for Slurm."""
-    lines = ["groups:", *(f"  {name}: {STEPS[name].scope}" for name in _jobs()), "", *TIMES, "set-resources:"]
+    lines = ["groups:", *(f"  {name}: {_group(name)}" for name in _jobs()), "", *TIMES, "set-resources:"]
     for name in _jobs():
         lines += [f"  {name}:", f'    runtime: "{STEPS[name].minutes} * attempt"']
     return "\n".join(lines)
@@ -145,7 +150,7 @@ def _slurm() -> str:
 def _slurm_arrays() -> str:
     """Arrays and groups of the profile with arrays: a group cannot be a task of an array."""
     scans = _of("scan")
-    light = scans[scans.index("skull_strip") + 1 :]
+    light = [*scans[scans.index("skull_strip") + 1 :], *BEFORE_FILLING]
     arrays = [name for name in _jobs() if name not in light]
     return "\n".join([f'slurm-array-jobs: "{",".join(arrays)}"', "groups:", *(f"  {name}: scan" for name in light)])
 
@@ -214,6 +219,9 @@ def _weights() -> str:
     return f"{file_sha256(WEIGHTS)}  {WEIGHTS.name}\n"
 
 
+# what joins the lesions of both visits lies between the jobs of their scans: apart from them, two groups would wait
+# for each other
+BEFORE_FILLING = ("align_visits", "join_lesions")
 TIMES = [
     "# Minutes: five times the longest that was measured on 1 mm scans with the embedded engine, at least 5.",
     "# Other engines take hours: --set-resources segment_tissue:runtime=600",

@@ -34,6 +34,8 @@ class Step:
         Whether the study chooses that engine.
     is_check : bool
         Whether no result depends on it.
+    with_lesions : bool
+        Whether only scans and pairs go through it for which something says where lesions are.
     writes : str or None
         Of a step on the whole study: the file that is there when it is done. The others write their record.
     minutes : int
@@ -48,6 +50,7 @@ class Step:
     tasks: tuple[str, ...] = ()
     chooses: bool = False
     is_check: bool = False
+    with_lesions: bool = False
     writes: str | None = None
     minutes: int = 5
 
@@ -84,11 +87,20 @@ _STEPS = (
         minutes=6,
     ),
     Step(
+        "find_lesions",
+        "take a scan's lesion mask, or find its white-matter lesions on FLAIR",
+        "scan",
+        reads=("skull_strip", "correct_bias"),
+        tasks=("lesion_detection",),
+        with_lesions=True,
+    ),
+    Step(
         "fill_lesions",
         "fill white-matter lesions",
         "scan",
-        reads=("skull_strip", "correct_bias"),
-        tasks=("lesion_filling", "lesion_detection"),
+        reads=("skull_strip", "correct_bias", "find_lesions"),
+        tasks=("lesion_filling",),
+        with_lesions=True,
     ),
     Step(
         "segment_tissue",
@@ -104,8 +116,15 @@ _STEPS = (
         "align_visits",
         "register two visits to midway space",
         "pair",
-        reads=("inspect", "skull_strip", "image"),
+        reads=("inspect", "skull_strip", "correct_bias"),
         tasks=("alignment",),
+    ),
+    Step(
+        "join_lesions",
+        "bring the lesions of two visits together and name what became of each",
+        "pair",
+        reads=("correct_bias", "find_lesions", "align_visits"),
+        with_lesions=True,
     ),
     Step(
         "measure_change",
@@ -153,7 +172,7 @@ def last_of(scope: Scope, *, checks: bool = False) -> tuple[str, ...]:
     """Those of `names_of` whose records no other of them reads: with them all are done."""
     names = names_of(scope, checks=checks)
     read = {one for name in names for one in STEPS[name].reads}
-    return tuple(name for name in names if name not in read | _IMAGE_STEPS)
+    return tuple(name for name in names if name not in read | _IMAGE_STEPS and not STEPS[name].with_lesions)
 
 
 def command_line(name: str, *more: str) -> str:

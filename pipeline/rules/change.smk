@@ -5,7 +5,7 @@ rule align_visits:
     input:
         unpack(
             lambda wc: PLAN.pair_records(
-                **wc, steps=["inspect", "skull_strip", "image"]
+                **wc, steps=["inspect", "skull_strip", "correct_bias"]
             )
         ),
     output:

@@ -5,12 +5,14 @@ import re
 import subprocess
 import sys
 import tomllib
+from graphlib import TopologicalSorter
 from pathlib import Path
 
 import pytest
 import yaml
 
 import graytrace
+from graytrace.catalog import STEPS
 
 ROOT = Path(graytrace.__file__).parents[2]
 
@@ -134,6 +136,25 @@ def test_the_profile_with_arrays_has_every_job_in_a_group_or_in_an_array():
     arrays = set(profile["slurm-array-jobs"].split(","))
     assert arrays | set(profile["groups"]) == jobs
     assert not arrays & set(profile["groups"])
+
+
+@pytest.mark.parametrize("name", ["slurm", "slurm-arrays"])
+def test_no_two_groups_of_a_cluster_wait_for_each_other(name):
+    """Joined lesions lie between the jobs of a pair's scans; a job that is in no group is one of its own."""
+    groups = yaml.safe_load(_text(f"profiles/{name}/profile.yaml"))["groups"]
+    read_by = {
+        step: {*known.reads, *(["fill_lesions"] if "image" in known.reads else [])} for step, known in STEPS.items()
+    }
+    read_by["fill_lesions"].add("join_lesions")
+    waits: dict[str, set[str]] = {}
+    for step, reads in read_by.items():
+        own = groups.get(step, step)
+        waits.setdefault(own, set()).update(groups.get(one, one) for one in reads - {"image"})
+        waits[own].discard(own)
+    order = list(TopologicalSorter(waits).static_order())
+    assert order.index(groups.get("join_lesions", "join_lesions")) < order.index(
+        groups.get("measure_change", "measure_change")
+    )
 
 
 def test_a_cluster_has_containers_and_one_profile_that_goes_without():

@@ -38,8 +38,21 @@ def test_a_dry_run_plans_what_is_there_and_nothing_else(run_workflow, config, tm
     }
     assert jobs["inspect"] == jobs["gray_matter_volume"] == 3
     assert jobs["align_visits"] == jobs["measure_change"] == 1
-    assert "fill_lesions" not in jobs
+    assert not {"find_lesions", "join_lesions", "fill_lesions"} & jobs.keys()
     assert not (tmp_path / "out").exists(), "a dry run writes nothing"
+
+
+def test_lesions_of_both_visits_are_joined_and_both_are_filled(run_workflow, config):
+    anat = Path(config["study"]["bids_dir"]) / "sub-01"
+    for visit in ("BL", "M24"):
+        (anat / f"ses-{visit}" / "anat" / f"sub-01_ses-{visit}_FLAIR.nii.gz").write_bytes(b"flair")
+    code, messages = run_workflow(config, "--dry-run")
+    assert code == 0, messages
+    started = re.findall(r"^rule (\w+):", messages, flags=re.MULTILINE)
+    counts = {rule: started.count(rule) for rule in ("find_lesions", "join_lesions", "fill_lesions")}
+    assert counts == {"find_lesions": 2, "join_lesions": 1, "fill_lesions": 2}
+    filling = re.findall(r"^rule fill_lesions:\n    input: (.*)$", messages, flags=re.MULTILINE)
+    assert all("join_lesions.json" in inputs for inputs in filling)
 
 
 @pytest.mark.parametrize(

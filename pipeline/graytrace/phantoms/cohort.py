@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import csv
 import io
 import json
@@ -40,6 +41,7 @@ class PhantomPatient:
     participant_id: str
     loss: TissueLoss = field(default_factory=TissueLoss)
     n_lesions: int = 0
+    n_new_lesions: int = 0
     age_years: int = 45
     sex: str = "F"
     dose: float = DOSES[0]
@@ -162,13 +164,19 @@ def render_pair(patient: PhantomPatient, *, voxel_mm: float = 1.0, seed: int = 1
     """
     head_rng, scan_rng = np.random.default_rng([seed, zlib.crc32(patient.participant_id.encode())]).spawn(2)
     anatomy = draw_head(head_rng, voxel_mm=voxel_mm)
-    head: PaintedHead = paint_t1w(anatomy, draw_lesions(anatomy, patient.n_lesions, head_rng), head_rng)
+    lesions = draw_lesions(anatomy, patient.n_lesions, head_rng)
+    paint_rng = copy.deepcopy(head_rng)  # the same texture at both visits
+    head: PaintedHead = paint_t1w(anatomy, lesions, head_rng)
+    later = head
+    if patient.n_new_lesions:
+        new = draw_lesions(anatomy, patient.n_new_lesions, np.random.default_rng([seed, patient.n_new_lesions]))
+        later = paint_t1w(anatomy, np.maximum(lesions, new), paint_rng)
     displacement = draw_displacement(anatomy, patient.loss)
     coil = draw_coil(head, scan_rng)
     return PhantomPair(
         patient,
         scan_head(head, None, coil, patient.baseline, scan_rng),
-        scan_head(head, displacement, coil, patient.followup, scan_rng),
+        scan_head(later, displacement, coil, patient.followup, scan_rng),
     )
 
 
@@ -222,7 +230,7 @@ def _write_patient(
     name = patient.participant_id
     for visit, scan in ((BASELINE, pair.baseline), (FOLLOWUP, pair.followup)):
         _write_scan(out, truth_dir, name, visit, scan)
-        if patient.n_lesions:
+        if patient.n_lesions or patient.n_new_lesions:
             mask = out / "derivatives" / "lesions" / name / f"ses-{visit}" / "anat"
             write_mask(
                 mask / f"{name}_ses-{visit}_space-T1w_label-lesion_mask.nii.gz",

@@ -38,6 +38,10 @@ _NUMBERS = (
     ("icv_baseline_ml", "Intracranial volume", "ml"),
     ("lesion_volume_baseline_ml", "Lesions, first visit", "ml"),
     ("lesion_volume_followup_ml", "Lesions, second visit", "ml"),
+    ("lesions_new", "New lesions", "count"),
+    ("lesions_enlarging", "Enlarging lesions", "count"),
+    ("lesions_shrinking", "Shrinking lesions", "count"),
+    ("lesions_vanished", "Vanished lesions", "count"),
     ("scale_percent", "Scanner's length scale, second against first visit (taken out)", "%"),
 )
 
@@ -267,6 +271,8 @@ def _show_number(row: Row, column: str, unit: str) -> str:
     value = number(row, column)
     if value is None:
         return "n/a"
+    if unit == "count":
+        return f"{value:.0f}"
     sign = "+" if "percent" in column and value > 0 else ""
     return f"{sign}{format_number(value, 2 if unit != 'ml' else 1)} {unit}"
 

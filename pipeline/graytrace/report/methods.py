@@ -19,6 +19,11 @@ from graytrace.report.trend import TESTS
 from graytrace.statistics.association import RESAMPLES
 from graytrace.tables import MISSING
 
+_JOINED = (
+    " What is lesion at either visit of a patient was filled at both. Lesions at least 3 mm long [lesions] were called "
+    "new or vanished where one visit has nothing of them, enlarging or shrinking where their volumes differ by a "
+    "factor of 1.5 and their radii by 0.5 mm."
+)
 _DATA = Path(__file__).with_suffix(".yaml")
 
 
@@ -58,12 +63,15 @@ def write_methods(study: Study, records: Iterable[Record]) -> Methods:
 def _processing(study: Study, engines: Mapping[str, str], done: Sequence[Record]) -> str:
     packages = study.run["packages"]
     stage = {name: _stage(name, engines[name]) for name in ("skull_strip", "segmentation", "change")}
-    filling = [record for record in done if record.step == "fill_lesions" and "lesion_volume_ml" in record.measures]
-    lesions, on_flair = len(filling), sum("lesion_mask" in record.outputs for record in filling)
+    found = [record for record in done if record.step == "find_lesions" and "lesion_volume_ml" in record.measures]
+    lesions = len(found)
+    on_flair = sum(flag.code == "lesions_from_flair" for record in found for flag in record.flags)
+    joined = any(record.step == "join_lesions" and record.outputs for record in done)
     options = _options(study.run["config"])
     filled = (
         f" White-matter lesions of {lesions} scans were filled with the intensities of the white matter around them"
         f" ({on_flair} of them without a lesion mask: their lesions were found on FLAIR)."
+        f"{_JOINED if joined else ''}"
         if lesions
         else " Neither lesion masks nor FLAIR scans were given, so lesions were not filled."
     )

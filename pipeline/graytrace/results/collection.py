@@ -13,13 +13,14 @@ from graytrace.errors import PipelineError
 from graytrace.findings import STATUSES, Flag, Reason, join_messages
 from graytrace.records import Record, read_record, record_path
 from graytrace.results.identity import choose_shown, find_reason, find_same_scans
+from graytrace.results.lesions import list_lesions
 from graytrace.results.limits import add_flags
 from graytrace.results.possible import find_impossible, is_result
 from graytrace.results.widening import widen_intervals
 from graytrace.schemas import load_schema
 from graytrace.study.own_scanner import own_scanner, read_smallest_changes
 from graytrace.study.plan import Plan
-from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
+from graytrace.study.planned import PlannedPair, PlannedScan
 from graytrace.tables import columns, read_rows
 
 _SCAN_CHECKS, _PAIR_CHECKS = names_of("scan", checks=True), names_of("pair", checks=True)
@@ -72,6 +73,7 @@ class Results:
     volumes: list[Row]
     quality: list[Row]
     pairs: list[Row] = field(default_factory=list)
+    lesions: list[Row] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many rows of atrophy.tsv have each status."""
@@ -98,6 +100,7 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
     withheld = quality.get("withheld") or {}
     same = find_same_scans(plan)
     smallest_changes = read_smallest_changes(own_scanner(quality), engines)
+    with_lesions: list[tuple[int, Mapping[str, Any]]] = []
     for participant_id in plan.participants:
         patient = plan.patient(participant_id)
         scans = {planned.visit: measure_scan(plan.output_dir, planned) for planned in patient.scans}
@@ -115,10 +118,15 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
             shortest = quality.get("shortest_interval_days", SHORTEST_INTERVAL_DAYS)
             row = widen_intervals(_atrophy_row(pair, both, change, shortest), smallest_changes)
             results.pairs.append({**row, **origin})
-            results.atrophy.extend(results.pairs[-1:] if pair in patient.pairs else [])
+            if pair in patient.pairs:
+                if pair.shows_lesions:
+                    with_lesions.append((len(results.atrophy), change.measures))
+                results.atrophy.append(results.pairs[-1])
             visits = f"{pair.baseline.visit}_{pair.followup.visit}"
             results.quality.append(_quality_row(participant_id, visits, "pair", change))
     add_flags(results.pairs, results.volumes, results.quality, quality)
+    for place, measures in with_lesions:
+        results.lesions.extend(list_lesions(results.atrophy[place], measures))
     return results
 
 
@@ -137,7 +145,7 @@ def measure_pair(output_dir: Path, pair: PlannedPair, scans: Sequence[Measured])
     if not pair.is_measured:
         return Measured(pair.status, pair.reason, pair.flags, {})
     visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
-    change = _measured(output_dir, pair.participant_id, visits, PAIR_STEPS, pair.flags)
+    change = _measured(output_dir, pair.participant_id, visits, pair.steps, pair.flags)
     failed = next((scan for scan in scans if scan.status == "failed"), None)
     # a change from before its scan broke counts no more
     if failed is not None and (change.status != "failed" or failed.reason != change.reason):

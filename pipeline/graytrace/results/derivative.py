@@ -14,7 +14,7 @@ LABELS = "index\tname\n0\tBackground\n1\tGray Matter\n2\tWhite Matter\n3\tCerebr
 IGNORED = (
     *(
         f"{table}.{ending}"
-        for table in ("atrophy", "volumes", "quality", "scans", "dose_response", "trend")
+        for table in ("atrophy", "volumes", "quality", "lesions", "scans", "dose_response", "trend")
         for ending in ("tsv", "json")
     ),
     "run.json",
@@ -51,6 +51,14 @@ SIDECARS: Mapping[str, Mapping[str, Any]] = {
     "desc-intracranial_mask": {"Type": "ROI", "Description": "The brain and the CSF around it."},
     "label-GM_probseg": {"Description": "Share of gray matter in each voxel, 0 to 1."},
     "label-lesion_desc-found_mask": {"Type": "Lesion", "Description": "White-matter lesions as found on FLAIR."},
+    "label-lesion_desc-given_mask": {
+        "Type": "Lesion",
+        "Description": "White-matter lesions as the study's mask has them.",
+    },
+    "label-lesion_desc-filled_mask": {
+        "Type": "Lesion",
+        "Description": "White-matter lesions that were filled: of this visit and of those that it is compared with.",
+    },
     "label-WM_probseg": {"Description": "Share of white matter in each voxel, 0 to 1."},
     "label-CSF_probseg": {"Description": "Share of cerebrospinal fluid in each voxel, 0 to 1."},
     "label-SCGM_probseg": {"Description": "Share of deep (subcortical) gray matter in each voxel, 0 to 1."},

@@ -18,7 +18,7 @@ from graytrace.study.plan import plan_study
 from graytrace.tables import write_table
 from graytrace.versions import package_versions, required_distributions
 
-TABLES = ("quality", "volumes", "atrophy")
+TABLES = ("quality", "lesions", "volumes", "atrophy")
 _SCHEMAS = {"pairs": "atrophy"}
 
 

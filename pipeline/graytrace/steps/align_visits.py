@@ -37,32 +37,32 @@ def run(args: argparse.Namespace) -> None:
     job = job_of("align_visits", args)
 
     def work(upstream: Upstream, folder: Path) -> Outcome:
-        inputs = visit_inputs(upstream, job)
+        inputs = visit_inputs(upstream, job, image="correct_bias")
         _, measures, versions = run_stage("alignment", EMBEDDED, inputs, folder=folder, job=job)
         return Outcome(
             measures=measures,
             flags=_flags(measures, *(upstream[f"{visit}_inspect"] for visit in VISITS)),
-            inputs=visit_digests(upstream),
+            inputs=visit_digests(upstream, image="correct_bias"),
             tool_versions=versions,
         )
 
     perform(job, work, upstream=upstream_of("align_visits", args), outputs={})
 
 
-def visit_inputs(upstream: Upstream, job: Job) -> dict[str, Path]:
-    """Both visits' scans and intracranial masks, checked, by the names of the engine's inputs."""
+def visit_inputs(upstream: Upstream, job: Job, *, image: str = "image") -> dict[str, Path]:
+    """Both visits' scans (as a step left them) and intracranial masks, checked, by the names of the engine's inputs."""
     inputs = {}
     for visit in VISITS:
-        inputs[f"{visit}_file"] = upstream[f"{visit}_image"].open_output("image", job.output_dir)
+        inputs[f"{visit}_file"] = upstream[f"{visit}_{image}"].open_output("image", job.output_dir)
         inputs[f"{visit}_{_MASK}"] = upstream[f"{visit}_skull_strip"].open_output(_MASK, job.output_dir)
     return inputs
 
 
-def visit_digests(upstream: Upstream) -> dict[str, str]:
+def visit_digests(upstream: Upstream, *, image: str = "image") -> dict[str, str]:
     """Digests of both visits' scans and intracranial masks."""
     digests = {}
     for visit in VISITS:
-        digests[f"{visit}_file"] = upstream[f"{visit}_image"].outputs["image"].sha256
+        digests[f"{visit}_file"] = upstream[f"{visit}_{image}"].outputs["image"].sha256
         digests[f"{visit}_{_MASK}"] = upstream[f"{visit}_skull_strip"].outputs[_MASK].sha256
     return digests
 

@@ -21,7 +21,7 @@ from graytrace.images.reading import read_mask, read_volume
 from graytrace.records import Record
 from graytrace.report.figures import PANEL_PIXELS, Slice, draw_change, draw_planes
 from graytrace.steps.arguments import add_step_arguments, upstream_of
-from graytrace.steps.fill_lesions import read_cells
+from graytrace.steps.find_lesions import read_cells
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform
 

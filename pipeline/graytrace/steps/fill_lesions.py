@@ -1,42 +1,36 @@
-"""Fill white-matter lesions so that they are not taken for gray matter; without a mask, find them on FLAIR first."""
+"""Fill white-matter lesions, of this visit and those that it is compared with: they must not pass for gray matter."""
 
 from __future__ import annotations
 
 import argparse
-import base64
 import shutil
-import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
-from graytrace.algorithms.lesions import Cells, list_lesion_cells, measure_lesion_outside_percent
 from graytrace.algorithms.volumes import tissue_volume_ml
+from graytrace.catalog import VISITS
 from graytrace.engines.registry import EMBEDDED
-from graytrace.errors import ImageError, ToolError
-from graytrace.findings import Flag
+from graytrace.errors import PipelineError
 from graytrace.images.grids import Volume
-from graytrace.images.reading import check_whole, read_mask, read_volume
+from graytrace.images.reading import read_mask, read_volume
+from graytrace.images.writing import write_mask
+from graytrace.records import Output, Record, read_record
 from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import Job, job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
-
-MAX_PLACED_ML = 500.0  # more is no lesion mask, and its place of no use
-_LEAST_OF_LESION = 0.5  # as `graytrace.images.reading.read_mask` has it
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Arguments of this step."""
     add_step_arguments(parser, "fill_lesions")
-    lesions = parser.add_mutually_exclusive_group(required=True)
-    lesions.add_argument("--lesion-mask", type=Path, help="lesion mask on the scan's grid")
-    lesions.add_argument("--flair", type=Path, help="FLAIR scan of the same session, to find the lesions on")
+    parser.add_argument(
+        "--joined", type=Path, nargs="*", default=[], help="records of join_lesions of the pairs that the scan is of"
+    )
 
 
 def run(args: argparse.Namespace) -> None:
-    """Fill the lesions of a scan and measure their volume; a mask without lesions changes nothing."""
+    """Fill the lesions of a scan; where there are none nothing is changed."""
     job = job_of("fill_lesions", args)
 
     def work(upstream: Upstream, folder: Path) -> Outcome:
@@ -44,95 +38,65 @@ def run(args: argparse.Namespace) -> None:
             "in_file": upstream["correct_bias"].open_output("image", job.output_dir),
             "brain_mask": upstream["skull_strip"].open_output("brain_mask", job.output_dir),
         }
-        mask, flags, files = args.lesion_mask, [], {}
-        if mask is not None:
-            check_whole(mask)
-        versions: Mapping[str, str] = {}
-        if mask is None:
-            mask, flag, versions = _find_lesions(scan, args.flair, folder=folder, job=job)
-            flags.append(flag)
-            files = {"lesion_mask": mask} if mask else {}
-        measures: dict[str, Any] = {}
-        files["image"] = folder / "unfilled.nii.gz"
-        if mask is None:
-            shutil.copyfile(scan["in_file"], files["image"])
+        masks = list(_list_masks(upstream["find_lesions"], args.joined, job))
+        files = {"image": folder / "unfilled.nii.gz"}
+        measures = dict(upstream["find_lesions"].measures)
+        versions: dict[str, str] = {}
+        if masks:
+            lesions = _join([record.open_output(name, job.output_dir) for record, name in masks], scan["in_file"])
+            measures["lesion_filled_ml"] = tissue_volume_ml(lesions.data, lesions.voxel_to_ras)
+            joined = folder / "lesions.nii.gz"
+            write_mask(joined, lesions)
+            images, _, found = run_stage(
+                "lesion_filling", EMBEDDED, {**scan, "lesion_mask": joined}, folder=folder, job=job
+            )
+            files = {"image": images["out_file"], "filled_mask": joined}
+            versions = dict(found)
         else:
-            lesions = read_mask(mask, like=read_volume(scan["in_file"]))
-            _check_values(mask)
-            measures = _measure(lesions, read_mask(scan["brain_mask"]))
-            inputs = {**scan, "lesion_mask": mask.absolute()}
-            images, _, filling = run_stage("lesion_filling", EMBEDDED, inputs, folder=folder, job=job)
-            files["image"] = images["out_file"]
-            versions = {**versions, **filling}
-        return Outcome(
-            files=files,
-            measures=measures,
-            flags=flags,
-            inputs={
-                "image": upstream["correct_bias"].outputs["image"].sha256,
-                "brain_mask": upstream["skull_strip"].outputs["brain_mask"].sha256,
-            },
-            tool_versions=versions,
-        )
+            shutil.copyfile(scan["in_file"], files["image"])
+        return Outcome(files=files, measures=measures, inputs=_digests(upstream, masks), tool_versions=versions)
 
     outputs = {
         "image": job.scan_image("desc-lesionfilled_T1w"),
-        "lesion_mask": job.scan_image("label-lesion_desc-found_mask"),
+        "filled_mask": job.scan_image("label-lesion_desc-filled_mask"),
     }
-    sources = {"lesion_mask": args.lesion_mask} if args.lesion_mask else {"flair": args.flair}
-    perform(job, work, upstream=upstream_of("fill_lesions", args), outputs=outputs, sources=sources)
+    perform(job, work, upstream=upstream_of("fill_lesions", args), outputs=outputs)
 
 
-def _check_values(mask: Path) -> None:
-    """Refuse a mask whose values are not 0 and 1 (or more): nothing of it would count.
+def _list_masks(found: Record, joined: Sequence[Path], job: Job) -> Iterator[tuple[Record, str]]:
+    """Masks on this scan's grid: its own, and that of each pair; a pair that came to nothing is left out.
 
-    Raises
-    ------
-    ImageError
-        ``mask_values``.
+    Another visit that cannot be measured costs this one nothing: its lesions alone are filled then.
     """
-    largest = float(read_volume(mask).data.max())
-    if largest != 0 and largest <= _LEAST_OF_LESION:
-        message = f"{mask.name} has no value above {_LEAST_OF_LESION:g} (largest {largest:.3g}): expected 0, and 1 in "
-        raise ImageError("mask_values", f"{message}lesions. Write it again with a threshold of your own.")
+    if "lesion_mask" in found.outputs:
+        yield found, "lesion_mask"
+    for path in joined:
+        try:
+            record = read_record(path)
+        except FileNotFoundError as error:
+            raise PipelineError(f"There is no {path}: run again.") from error
+        name = next((f"{visit}_lesions" for visit in VISITS if record.visits[visit] == job.visits["visit"]), "")
+        if record.status == "ok" and name in record.outputs:
+            yield record, name
 
 
-def _measure(lesions: Volume, brain: Volume) -> dict[str, Any]:
-    """What a mask says of itself: how much, where, and how much of it cannot be lesion."""
-    volume_ml = tissue_volume_ml(lesions.data, lesions.voxel_to_ras)
-    measures: dict[str, Any] = {
-        "lesion_volume_ml": volume_ml,
-        "lesion_outside_percent": measure_lesion_outside_percent(lesions.data, brain.data),
-    }
-    if volume_ml <= MAX_PLACED_ML:
-        cells = list_lesion_cells(lesions.data, lesions.voxel_to_ras).astype("<i2")
-        measures["lesion_cells"] = base64.b64encode(zlib.compress(cells.tobytes())).decode("ascii")
-    return {name: value for name, value in measures.items() if value is not None}
+def _join(masks: Sequence[Path], image: Path) -> Volume:
+    """What is lesion in any of the masks."""
+    volumes = [read_mask(mask, like=read_volume(image)) for mask in masks]
+    lesions = volumes[0].data > 0
+    for volume in volumes[1:]:
+        lesions |= volume.data > 0
+    return Volume(lesions, volumes[0].voxel_to_ras)
 
 
-def read_cells(measures: Mapping[str, Any]) -> Cells | None:
-    """Where the lesions of a scan are, from its record; None where it has no mask, or one that is none."""
-    if "lesion_cells" not in measures:
-        return None
-    content = zlib.decompress(base64.b64decode(measures["lesion_cells"]))
-    return np.frombuffer(content, dtype="<i2").reshape(-1, 3)
-
-
-def _find_lesions(
-    scan: Mapping[str, Path], flair: Path, *, folder: Path, job: Job
-) -> tuple[Path | None, Flag, Mapping[str, str]]:
-    """Mask of the lesions on FLAIR, a flag that says so, and versions; a FLAIR that is of no use costs no patient.
-
-    Broken machinery raises: what a whole installation lacks must not pass for a fault of one FLAIR scan.
-    """
-    inputs = {**scan, "flair_file": flair.absolute()}
-    try:
-        images, _, versions = run_stage("lesion_detection", EMBEDDED, inputs, folder=folder, job=job)
-    except (ImageError, ToolError) as error:
-        if isinstance(error, ToolError) and not error.about_data:
-            raise
-        return None, Flag("flair_unusable", f"Lesions are not filled, {flair.name} is of no use: {error}"), {}
-    lesions = read_mask(images["lesion_mask"])
-    volume = tissue_volume_ml(lesions.data, lesions.voxel_to_ras)
-    message = f"{volume:.1f} ml of lesions were found on {flair.name} and filled; no lesion mask was given."
-    return images["lesion_mask"], Flag("lesions_from_flair", message), versions
+def _digests(upstream: Upstream, masks: Sequence[tuple[Record, str]]) -> dict[str, Any]:
+    used: list[tuple[str, Output]] = [
+        ("image", upstream["correct_bias"].outputs["image"]),
+        ("brain_mask", upstream["skull_strip"].outputs["brain_mask"]),
+    ]
+    for record, name in masks:
+        label = (
+            f"{record.visits['baseline']}_{record.visits['followup']}_{name}" if "baseline" in record.visits else name
+        )
+        used.append((label, record.outputs[name]))
+    return {name: output.sha256 for name, output in used}

@@ -110,6 +110,15 @@ class Plan:
         name = self.image_step(participant, visit) if step == "image" else step
         return str(record_path(self.output_dir, f"sub-{participant}", {"visit": visit}, name))
 
+    def joined_records(self, participant: str, visit: str) -> list[str]:
+        """Records of `join_lesions` of the measured pairs that a scan is of, where both scans show lesions."""
+        found = []
+        for pair in self.patient(f"sub-{participant}").pairs:
+            visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
+            if pair.is_measured and pair.shows_lesions and visit in visits.values():
+                found.append(str(record_path(self.output_dir, pair.participant_id, visits, "join_lesions")))
+        return found
+
     def pair_records(self, participant: str, baseline: str, followup: str, *, steps: Sequence[str]) -> dict[str, str]:
         """Records of steps on both scans of a pair, by ``baseline_step`` and ``followup_step``."""
         visits = {"baseline": baseline, "followup": followup}

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from datetime import date
 from pathlib import Path
 
-from graytrace.catalog import names_of
+from graytrace.catalog import STEPS, names_of
 from graytrace.findings import Flag, Reason
 from graytrace.study.dates import interval_years
 from graytrace.study.names import Entities
@@ -57,7 +57,7 @@ class PlannedScan:
     @property
     def steps(self) -> tuple[str, ...]:
         """The steps that it goes through; lesions are filled only where something says where they are."""
-        return tuple(step for step in SCAN_STEPS if step != "fill_lesions" or self.shows_lesions)
+        return tuple(step for step in SCAN_STEPS if not STEPS[step].with_lesions or self.shows_lesions)
 
 
 @dataclass(frozen=True)
@@ -87,6 +87,16 @@ class PlannedPair:
     def is_measured(self) -> bool:
         """Whether the change between the scans is measured."""
         return self.status in {"ok", "flagged"}
+
+    @property
+    def shows_lesions(self) -> bool:
+        """Whether something says where the lesions of both scans are."""
+        return self.baseline.shows_lesions and self.followup.shows_lesions
+
+    @property
+    def steps(self) -> tuple[str, ...]:
+        """The steps that it goes through; lesions are joined only where something tells of them at both visits."""
+        return tuple(step for step in PAIR_STEPS if not STEPS[step].with_lesions or self.shows_lesions)
 
     @property
     def interval_years(self) -> float | None:

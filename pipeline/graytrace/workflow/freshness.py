@@ -14,7 +14,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from graytrace.catalog import STEPS, Step, names_of
+from graytrace.catalog import STEPS, VISITS, Step, names_of
 from graytrace.engines.registry import EMBEDDED, STAGES, code_behind, stage_options
 from graytrace.errors import PipelineError
 from graytrace.files import file_sha256, text_sha256
@@ -30,7 +30,7 @@ from graytrace.records import (
 from graytrace.study.config import Config
 from graytrace.study.own_scanner import own_scanner
 from graytrace.study.plan import Plan
-from graytrace.study.planned import PAIR_STEPS, PlannedPair, PlannedScan
+from graytrace.study.planned import PlannedPair, PlannedScan
 from graytrace.study.questions import asked_tables
 from graytrace.workflow.fingerprint import code_fingerprint
 
@@ -162,7 +162,7 @@ def _replaced_of_scan(plan: Plan, scan: PlannedScan) -> Iterator[Path]:
     sources = [("inspect", "t1w", scan.t1w)]
     if scan.shows_lesions:
         kind = "lesion_mask" if scan.lesion_mask else "flair"
-        sources.append(("fill_lesions", kind, scan.lesion_mask or scan.flair))
+        sources.append(("find_lesions", kind, scan.lesion_mask or scan.flair))
     for step, name, source in sources:
         path = record_path(plan.output_dir, scan.participant_id, visits, step)
         if source is not None and _is_replaced(path, name, source):
@@ -175,9 +175,16 @@ def _replaced_of_scan(plan: Plan, scan: PlannedScan) -> Iterator[Path]:
 
 
 def _replaced_of_pair(plan: Plan, pair: PlannedPair) -> Iterator[Path]:
-    images = {"baseline": _image_digest(plan, pair.baseline), "followup": _image_digest(plan, pair.followup)}
+    segmented = {"baseline": _image_digest(plan, pair.baseline), "followup": _image_digest(plan, pair.followup)}
+    aligned = {
+        name: _corrected_digest(plan, scan) for name, scan in zip(VISITS, (pair.baseline, pair.followup), strict=True)
+    }
     visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
-    for step, ending in (("align_visits", "file"), ("measure_change", "file"), ("check_pair", "image")):
+    for step, images, ending in (
+        ("align_visits", aligned, "file"),
+        ("measure_change", segmented, "file"),
+        ("check_pair", segmented, "image"),
+    ):
         path = record_path(plan.output_dir, pair.participant_id, visits, step)
         known = {name: _input(path, f"{name}_{ending}") for name in images}
         if any(images[name] and known[name] not in {None, images[name]} for name in images) or _is_named_otherwise(
@@ -194,7 +201,15 @@ def _is_named_otherwise(path: Path, *, between: bool) -> bool:
 
 def _image_digest(plan: Plan, scan: PlannedScan) -> str | None:
     """Digest of the image of a scan that is segmented, None where it is not there yet."""
-    step = "fill_lesions" if scan.shows_lesions else "correct_bias"
+    return _output_digest(plan, scan, "fill_lesions" if scan.shows_lesions else "correct_bias")
+
+
+def _corrected_digest(plan: Plan, scan: PlannedScan) -> str | None:
+    """Digest of the image of a scan before lesions are filled, None where it is not there yet."""
+    return _output_digest(plan, scan, "correct_bias")
+
+
+def _output_digest(plan: Plan, scan: PlannedScan, step: str) -> str | None:
     record = _read(record_path(plan.output_dir, scan.participant_id, {"visit": scan.visit}, step))
     return record.outputs["image"].sha256 if record and "image" in record.outputs else None
 
@@ -240,7 +255,7 @@ def _records(plan: Plan) -> Iterator[tuple[str, Path]]:
     for pair in plan.every_pair:
         if pair.is_measured:
             visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
-            for step in (*PAIR_STEPS, *names_of("pair", checks=True)):
+            for step in (*pair.steps, *names_of("pair", checks=True)):
                 yield step, record_path(plan.output_dir, pair.participant_id, visits, step)
 
 

@@ -131,8 +131,51 @@ def test_numbers_from_before_a_scan_broke_count_no_more(study, tmp_path):
 def test_a_record_of_a_step_that_is_no_longer_planned_does_not_count(study):
     study.tree.patient("01")
     study.finish("sub-01")
-    study.record("sub-01", "fill_lesions", {"visit": "BL"}, measures={"lesion_volume_ml": 9.0})
+    study.record("sub-01", "find_lesions", {"visit": "BL"}, measures={"lesion_volume_ml": 9.0})
     assert study.results().atrophy[0]["lesion_volume_baseline_ml"] is None
+
+
+LESION = {"kind": "new", "baseline_ml": 0.0, "followup_ml": 0.3, "center_mm": [-20.0, 5.0, 30.0]}
+
+
+def with_lesions(study, **measures):
+    """A patient with FLAIR at both visits whose lesions were joined."""
+    study.tree.patient("01")
+    study.finish("sub-01")
+    for visit in ("BL", "M24"):
+        study.tree.scan("01", visit, f"sub-01_ses-{visit}_FLAIR.nii.gz")
+        for step in ("find_lesions", "fill_lesions"):
+            study.record("sub-01", step, {"visit": visit}, measures={"lesion_filled_ml": 2.0})
+    study.record("sub-01", "join_lesions", {"baseline": "BL", "followup": "M24"}, measures=measures)
+
+
+def test_each_lesion_has_a_row_and_each_kind_a_count(study):
+    with_lesions(study, lesions=[LESION], lesions_new=1, lesions_stable=0)
+    results = study.results()
+    (row,) = results.lesions
+    assert (row["lesion"], row["kind"], row["volume_followup_ml"], row["status"]) == (1, "new", 0.3, "ok")
+    assert (row["center_x_mm"], row["center_y_mm"], row["center_z_mm"]) == (-20.0, 5.0, 30.0)
+    assert (results.atrophy[0]["lesions_new"], results.atrophy[0]["lesions_stable"]) == (1, 0)
+    assert results.volumes[0]["lesion_filled_ml"] == 2.0
+    format_table("lesions", results.lesions)
+
+
+def test_a_pair_with_lesions_that_was_not_measured_has_a_row_that_says_so(study):
+    with_lesions(study, lesions=[LESION], lesions_new=1)
+    reason = Reason("truncated", "The file ends too early.")
+    study.record("sub-01", "gray_matter_volume", {"visit": "M24"}, status="failed", reason=reason)
+    results = study.results()
+    (row,) = results.lesions
+    assert (row["status"], row.get("kind")) == ("failed", None)
+    assert results.atrophy[0].get("lesions_new") is None
+    format_table("lesions", results.lesions)
+
+
+def test_a_flair_of_no_use_leaves_no_row_and_no_count(study):
+    with_lesions(study)
+    results = study.results()
+    assert results.lesions == []
+    assert results.atrophy[0].get("lesions_new") is None
 
 
 def test_a_damaged_record_fails_its_patient_only(study, tmp_path):

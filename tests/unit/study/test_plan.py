@@ -168,10 +168,16 @@ def test_without_a_mask_lesions_are_looked_for_on_flair(bids, plan):
     made = plan()
     assert made.lesion_source("01", "M24") == ("flair", str(flairs[1]))
     assert made.image_step("01", "BL") == "fill_lesions"
-    assert "fill_lesions" in made.scans[0].steps
+    assert {"find_lesions", "fill_lesions"} <= set(made.scans[0].steps)
+    assert "join_lesions" in made.pairs[0].steps
+    (joined,) = made.joined_records("01", "M24")
+    assert joined.endswith("records/sub-01/ses-BL_ses-M24/join_lesions.json")
     assert codes(made.pairs[0].flags) == []
     flairs[0].unlink()
-    assert codes(plan().pairs[0].flags) == ["lesion_mask_one_visit"]
+    made = plan()
+    assert codes(made.pairs[0].flags) == ["lesion_mask_one_visit"]
+    assert made.joined_records("01", "M24") == []
+    assert "join_lesions" not in made.pairs[0].steps
 
 
 def test_the_table_has_a_row_for_every_planned_scan(bids, plan):

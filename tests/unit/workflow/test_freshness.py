@@ -120,12 +120,12 @@ def test_a_touched_record_of_a_replaced_scan_is_done_anew(study):
 def test_a_replaced_flair_is_seen_and_a_touched_one_is_not(study):
     config, files = study
     _write(config, "inspect", {"t1w": files["T1w"]})
-    _write(config, "fill_lesions", {"flair": files["FLAIR"]})
+    _write(config, "find_lesions", {"flair": files["FLAIR"]})
     files["FLAIR"].touch()
     files["T1w"].touch()
     assert _replaced(config) == []
     _replace(files["FLAIR"], b"fLAIR" * 100)
-    assert _replaced(config) == ["fill_lesions"]
+    assert _replaced(config) == ["find_lesions"]
 
 
 def test_a_faulty_scan_put_right_is_done_anew(study):
