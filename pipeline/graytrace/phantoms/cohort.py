@@ -36,7 +36,10 @@ TRUTH_COLUMNS = (
 
 @dataclass(frozen=True)
 class PhantomPatient:
-    """A patient to be made: who, what is lost between the visits, and how the visits are scanned."""
+    """A patient to be made: who, what is lost between the visits, and how the visits are scanned.
+
+    `n_lesions` are white-matter lesions at both visits, `n_new_lesions` more of them at the second visit only.
+    """
 
     participant_id: str
     loss: TissueLoss = field(default_factory=TissueLoss)

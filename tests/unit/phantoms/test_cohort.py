@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from graytrace.commands.phantom import add_arguments, run
-from graytrace.phantoms.cohort import TRUTH_COLUMNS, PhantomPatient, draw_patients, write_cohort
+from graytrace.phantoms.cohort import TRUTH_COLUMNS, PhantomPatient, draw_patients, render_pair, write_cohort
 
 STORED_FRACTION_TOLERANCE = 1e-3  # 255 steps a voxel, averaged over the brain
 
@@ -51,6 +51,16 @@ def test_the_tree_is_bids(cohort):
     assert (out / "dataset_description.json").is_file()
     assert [row["participant_id"] for row in _table(out / "participants.tsv")] == ["sub-P01", "sub-P02"]
     assert set(_table(out / "participants.tsv")[0]) == {"participant_id", "age", "sex", "dose"}
+
+
+def test_new_lesions_are_at_the_second_visit_only_and_no_loss_of_tissue():
+    stable, changed = (
+        render_pair(PhantomPatient("sub-P01", n_lesions=6, n_new_lesions=new), voxel_mm=2.0) for new in (0, 6)
+    )
+    np.testing.assert_array_equal(changed.baseline.t1w, stable.baseline.t1w)
+    assert changed.followup.lesion_mask.sum() > 1.3 * stable.followup.lesion_mask.sum()
+    assert not np.any(stable.followup.lesion_mask & ~changed.followup.lesion_mask)
+    assert changed.truth()["gm_change_percent"] == stable.truth()["gm_change_percent"]
 
 
 def test_sessions_carry_the_dates(cohort):
