@@ -200,7 +200,7 @@ def _planned(study: PhantomStudy) -> list[Path]:
     found = []
     for patient in study.good:
         for step in STEPS.values():
-            if step.scope == "study" or (step.name == "fill_lesions" and not patient.n_lesions):
+            if step.scope == "study" or (step.with_lesions and not patient.n_lesions):
                 continue
             pair = [{"baseline": BASELINE, "followup": FOLLOWUP}]
             visits = pair if step.scope == "pair" else [{"visit": BASELINE}, {"visit": FOLLOWUP}]
