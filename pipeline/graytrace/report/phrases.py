@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from graytrace.report.asked import Row
 from graytrace.results.trial import ALL_VISITS
 from graytrace.tables import MISSING
 

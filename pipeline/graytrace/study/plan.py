@@ -113,7 +113,8 @@ class Plan:
     def joined_records(self, participant: str, visit: str) -> list[str]:
         """Records of `join_lesions` of the measured pairs that a scan is of, where both scans show lesions."""
         found = []
-        for pair in self.patient(f"sub-{participant}").pairs:
+        patient = self.patient(f"sub-{participant}")
+        for pair in (*patient.pairs, *patient.links):
             visits = {"baseline": pair.baseline.visit, "followup": pair.followup.visit}
             if pair.is_measured and pair.shows_lesions and visit in visits.values():
                 found.append(str(record_path(self.output_dir, pair.participant_id, visits, "join_lesions")))

@@ -39,7 +39,7 @@ def run(study, **statistics):
     study.content["statistics"] |= statistics
     config = load_config(study.content)
     folder = config.output_dir
-    arguments = argparse.Namespace(config=config.as_json(), made_with="", atrophy=folder / "atrophy.tsv")
+    arguments = argparse.Namespace(config=config.as_json(), made_with="", atrophy=folder / "atrophy.tsv", blind=False)
     for step in (aggregate_atrophy, dose_response, report):
         step.run(arguments)
     return folder
