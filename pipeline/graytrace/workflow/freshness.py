@@ -85,6 +85,17 @@ def changed_results(plan: Plan) -> list[str]:
     return [str(path) for _, path in _records(plan) if _is_changed(path, plan.output_dir)]
 
 
+def missing_records(plan: Plan) -> list[str]:
+    """Records of the plan that are not there although the report is.
+
+    Snakemake makes what a file is made of only where that file is to be made: a record that somebody has deleted, as
+    messages advise, would not come back while the report is younger than what is left.
+    """
+    if not (plan.output_dir / STUDY_FILES["report"]).exists():
+        return []
+    return [str(path) for _, path in _records(plan) if not path.exists()]
+
+
 def _is_changed(path: Path, output_dir: Path) -> bool:
     """Whether a record is there, but it or a file that it tells of is not as it was written."""
     try:
@@ -93,7 +104,7 @@ def _is_changed(path: Path, output_dir: Path) -> bool:
     except PipelineError:
         return True
     except OSError:
-        return False  # Snakemake makes it, or says why it cannot
+        return False  # it is not there: `missing_records`
     return any(_is_other_image(output_dir / output.path, output.sha256, written) for output in record.outputs.values())
 
 
@@ -264,7 +275,7 @@ def _is_made_otherwise(record: Path, code: str) -> bool:
     try:
         text = record.read_text(encoding="utf-8")
     except OSError:
-        return False  # Snakemake makes it, or says why it cannot
+        return False  # it is not there: `missing_records`
     return f'"code": "{code}"' not in text
 
 

@@ -25,6 +25,7 @@ from graytrace.workflow.freshness import (
     changed_tables,
     code_of_steps,
     is_study_outdated,
+    missing_records,
     outdated_records,
     replaced_sources,
     study_digest,
@@ -118,7 +119,7 @@ def planned_records(config: Config, plan: Plan, codes: Mapping[str, str], workfl
                 f"Changed or removed since they were written, and made anew: {names}.",
                 file=sys.stderr,
             )
-        again += changed
+        again += [*changed, *missing_records(plan)]
         if looks and is_study_outdated(config.output_dir, study_digest(config, plan, codes)):
             again += [str(config.output_dir / name) for name in STUDY_FILES.values()]
         if lacks_blinded_page(config):

@@ -203,6 +203,18 @@ def test_an_image_that_is_gone_or_changed_is_made_anew(image, harm):
     assert _changed(config) == ["skull_strip"]
 
 
+def test_a_record_that_was_deleted_comes_back_once_there_is_a_report(image):
+    config, _, record = image
+    plan = plan_study(config)
+    record.unlink()
+    assert freshness.missing_records(plan) == []
+    (config.output_dir / "report.html").touch()
+    missing = freshness.missing_records(plan)
+    assert str(record) in missing
+    _write(config, "skull_strip", {})
+    assert str(record) not in freshness.missing_records(plan)
+
+
 def test_an_image_that_only_lost_its_date_is_read_once_and_stays(image):
     config, path, record = image
     os.utime(record, (1_100_000_000, 1_100_000_000))
