@@ -2,7 +2,7 @@
 #     snakemake --cores 2 --configfile my.yaml
 # per scan   inspect > skull_strip > correct_bias (> find_lesions)
 # per pair   align_visits (midway) (> join_lesions)
-# per scan   (fill_lesions >) segment_tissue > gray_matter_volume
+# per scan   (fill_lesions >) segment_tissue > label_structures, gray_matter_volume
 # per pair   measure_change
 # per study  scan_table first, then aggregate_atrophy > dose_response > report (with check_scan and check_pair)
 

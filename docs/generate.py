@@ -30,6 +30,7 @@ TABLES = {
     "slopes": "a row for every planned patient, with `study.visits: all` (`pairs.tsv` has the columns of atrophy.tsv)",
     "trajectory": "a row for every planned visit of every patient, with `study.visits: all`",
     "volumes": "a row for every planned scan",
+    "structures": "a row for each structure of every planned scan and pair",
     "quality": "a row for every planned scan and pair",
     "lesions": "a row for each white-matter lesion of a measured pair",
     "dose_response": "a row for each question",

@@ -103,7 +103,7 @@ class PairChange:
     gm_change_se_points : float
         Its standard error in percentage points.
     measures : mapping
-        Every number of `desc-change.json` in the workflow, by name.
+        Every number of `desc-change.json` in the workflow, by name, without those of structures.
     baseline, followup : Segmentation
     midway : two (X, Y, Z) float32 ndarrays
         Both scans half-way between them, white matter 1.

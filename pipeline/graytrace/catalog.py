@@ -111,6 +111,13 @@ _STEPS = (
         chooses=True,
         minutes=6,
     ),
+    Step(
+        "label_structures",
+        "label nuclei, cortex and ventricles",
+        "scan",
+        reads=("segment_tissue",),
+        tasks=("structures",),
+    ),
     Step("gray_matter_volume", "compute tissue volumes", "scan", reads=("skull_strip", "segment_tissue")),
     Step(
         "align_visits",
@@ -130,7 +137,7 @@ _STEPS = (
         "measure_change",
         "measure the change between two visits",
         "pair",
-        reads=("skull_strip", "image", "segment_tissue", "align_visits"),
+        reads=("skull_strip", "image", "segment_tissue", "label_structures", "align_visits"),
         tasks=("change",),
         chooses=True,
         minutes=6,

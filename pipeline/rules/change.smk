@@ -28,7 +28,8 @@ rule measure_change:
     input:
         unpack(
             lambda wc: PLAN.pair_records(
-                **wc, steps=["skull_strip", "image", "segment_tissue"]
+                **wc,
+                steps=["skull_strip", "image", "segment_tissue", "label_structures"],
             )
         ),
         align_visits=OUT / "records" / PAIR / "align_visits.json",

@@ -36,6 +36,7 @@ rule aggregate_atrophy:
             labels={"table": "change of every patient"},
         ),
         volumes=OUT / "volumes.tsv",
+        structures=OUT / "structures.tsv",
         lesions=OUT / "lesions.tsv",
         quality=report(
             OUT / "quality.tsv",

@@ -24,6 +24,24 @@ rule segment_tissue:
         command_line("segment_tissue")
 
 
+rule label_structures:
+    input:
+        segment_tissue=OUT / "records" / SCAN / "segment_tissue.json",
+    output:
+        record=OUT / "records" / SCAN / "label_structures.json",
+    log:
+        OUT / "logs" / SCAN / "label_structures.log",
+    benchmark:
+        OUT / "benchmarks" / SCAN / "label_structures.tsv"
+    threads: 1
+    resources:
+        mem_mb=lambda wc, attempt: 1500 * attempt,
+    params:
+        code=CODE["label_structures"],
+    shell:
+        command_line("label_structures")
+
+
 rule gray_matter_volume:
     input:
         skull_strip=OUT / "records" / SCAN / "skull_strip.json",

@@ -97,23 +97,25 @@ def assert_places(copy, page):
 
 
 def test_a_column(copy):
-    field = {"description": "Change of the thalamus.", "unit": "percent", "from": "pair", "decimals": 4}
-    copy.add_field("atrophy", "thalamus_change_percent", {**field, "type": ["number", "null"]})
+    field = {"description": "Change of the corpus callosum.", "unit": "percent", "from": "pair", "decimals": 4}
+    copy.add_field("atrophy", "corpus_callosum_change_percent", {**field, "type": ["number", "null"]})
     copy.edit(
         "pipeline/graytrace/engines/embedded/change.py",
         '    numbers["residual_percent"] =',
-        '    numbers["thalamus_change_percent"] = -1.5\n    numbers["residual_percent"] =',
+        '    numbers["corpus_callosum_change_percent"] = -1.5\n    numbers["residual_percent"] =',
     )
     assert_places(copy, "adding-a-column.md")
     cells = copy.ask(
-        "_from_measures('atrophy', pair={'thalamus_change_percent': -1.5}, baseline={}, followup={})",
+        "_from_measures('atrophy', pair={'corpus_callosum_change_percent': -1.5}, baseline={}, followup={})",
         "from graytrace.results.collection import _from_measures",
     )
-    assert cells["thalamus_change_percent"] == -1.5
-    assert copy.ask("sidecar('atrophy')", "from graytrace.tables import sidecar")["thalamus_change_percent"]["Units"]
+    assert cells["corpus_callosum_change_percent"] == -1.5
+    assert copy.ask("sidecar('atrophy')", "from graytrace.tables import sidecar")["corpus_callosum_change_percent"][
+        "Units"
+    ]
     copy.generate()
-    assert "thalamus_change_percent" in copy.text("docs/columns.md")
-    assert "thalamus_change_percent" in copy.text("docs/outputs.md")
+    assert "corpus_callosum_change_percent" in copy.text("docs/columns.md")
+    assert "corpus_callosum_change_percent" in copy.text("docs/outputs.md")
 
 
 def test_a_metric(copy):

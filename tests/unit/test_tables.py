@@ -6,7 +6,7 @@ from graytrace.errors import PipelineError, ScanTableError
 from graytrace.schemas import SCHEMAS, load_schema
 from graytrace.tables import MAX_TABLE_BYTES, columns, format_table, read_rows, sidecar, write_table
 
-TABLES = ["atrophy", "volumes", "lesions", "quality", "scans", "trajectory", "slopes"]
+TABLES = ["atrophy", "volumes", "structures", "lesions", "quality", "scans", "trajectory", "slopes"]
 
 
 @pytest.fixture

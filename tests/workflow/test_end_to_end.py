@@ -186,7 +186,7 @@ def test_every_job_has_a_log_and_a_benchmark(undisturbed):
 
 
 def test_tables_have_the_schemas_columns_and_a_sidecar(undisturbed):
-    for name in ("atrophy", "volumes", "quality", "scans"):
+    for name in ("atrophy", "volumes", "quality", "scans", "structures"):
         assert list(undisturbed.table(name)[0]) == columns(name)
         assert list(json.loads((undisturbed.output_dir / f"{name}.json").read_text())) == columns(name)
 
@@ -213,5 +213,5 @@ def test_tables_made_again_have_the_same_bytes(undisturbed, tmp_path):
     config["study"]["output_dir"] = str(copy)
     (copy / "atrophy.tsv").unlink()
     assert main(["aggregate_atrophy", "--config", json.dumps(config)]) == 0
-    for name in ("atrophy.tsv", "volumes.tsv", "quality.tsv", "atrophy.json"):
+    for name in ("atrophy.tsv", "volumes.tsv", "quality.tsv", "structures.tsv", "atrophy.json"):
         assert (copy / name).read_bytes() == (undisturbed.output_dir / name).read_bytes()

@@ -16,7 +16,7 @@ The sum hardly depends on the weight of the regularization (docs/validation.md).
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
@@ -27,6 +27,7 @@ from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.precision import Evidence
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.scene import TISSUES, Scene, open_scene, register
+from graytrace.algorithms.structure_change import StructureChange, VisitStructures, change_structures
 from graytrace.algorithms.tissue_change import (
     Reading,
     TissueChange,
@@ -88,6 +89,8 @@ class ChangeMeasure:
     sharpness_difference_mm2 : three floats
         Variance of the follow-up's point spread less that of the baseline's along x, y, z, corrected.
     images : MidwayImages
+    structures : mapping
+        Of each structure that both visits' labels name; empty without labels.
     """
 
     evidence: Mapping[str, Evidence]
@@ -98,6 +101,7 @@ class ChangeMeasure:
     covered_percent: float
     sharpness_difference_mm2: tuple[float, float, float]
     images: MidwayImages
+    structures: Mapping[str, StructureChange] = field(default_factory=dict)
 
     @property
     def changes(self) -> dict[str, float]:
@@ -160,7 +164,13 @@ def _log_jacobian(reading: Reading) -> ScalarField:
     return np.asarray(np.log(parts[1] / parts[0]))
 
 
-def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: MidwayAlignment) -> ChangeMeasure:
+def measure_change(
+    baseline: VisitTissue,
+    followup: VisitTissue,
+    alignment: MidwayAlignment,
+    *,
+    structures: tuple[VisitStructures, VisitStructures] | None = None,
+) -> ChangeMeasure:
     """Measure the change of gray matter, white matter and brain between two visits.
 
     Parameters
@@ -170,6 +180,8 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
     alignment : MidwayAlignment
         RAS mm of each visit to midway mm, from `midway.align_visits`; a scanner's scale change is in it and so is not
         counted as change.
+    structures : two VisitStructures, optional
+        Of baseline and follow-up, each on its own grid; without them no structure's change is measured.
 
     Returns
     -------
@@ -215,8 +227,10 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         opening.grid_to_ras,
     )
     gray = resample(visits[0].gm, scene.to_voxel[0], gm.shape)
+    evidence = _evidence(visits, alignment, scene, reading, changes, without)
+    to_ras = (visits[0].voxel_to_ras @ scene.to_voxel[0], visits[1].voxel_to_ras @ scene.to_voxel[1])
     return ChangeMeasure(
-        evidence=_evidence(visits, alignment, scene, reading, changes, without),
+        evidence=evidence,
         gm_jacobian_percent=changes["gm"].jacobian_percent,
         noise_sd=scene.noise_sd,
         residual_sd=float(reading.residual[scene.inside].std()),
@@ -224,4 +238,7 @@ def measure_change(baseline: VisitTissue, followup: VisitTissue, alignment: Midw
         covered_percent=100 * float((gray * scene.seen).sum()) / (float(gray.sum()) + _NOTHING),
         sharpness_difference_mm2=(float(variance_mm2[0]), float(variance_mm2[1]), float(variance_mm2[2])),
         images=images,
+        structures={}
+        if structures is None
+        else change_structures(scene, halves, reading, changes, evidence, structures, to_ras),
     )

@@ -22,7 +22,7 @@ def check_image(path: Path | None, kind: ImageKind, *, tool: str, output: str, g
     path : Path or None
         NIfTI; None where the tool named none.
     kind : str
-        ``image``, ``mask`` or ``fraction``: what values it may have.
+        ``image``, ``mask``, ``fraction`` or ``labels``: what values it may have.
     tool, output : str
         For messages.
     grid : Path or None
@@ -56,7 +56,7 @@ def check_volume(volume: Volume, kind: ImageKind, *, tool: str, output: str, lik
     volume : Volume
         Any unit; a mask of 0 and 1, fractions in [0, 1] but for rounding.
     kind : str
-        ``image``, ``mask`` or ``fraction``.
+        ``image``, ``mask``, ``fraction`` or ``labels``.
     tool, output : str
         For messages.
     like : Volume or None
@@ -81,6 +81,8 @@ def check_volume(volume: Volume, kind: ImageKind, *, tool: str, output: str, lik
         raise ToolError(f"{tool} found nothing: {output} is empty.", code="output_empty", about_data=True)
     if kind == "mask" and not np.isin(data, (0, 1)).all():
         raise ToolError(f"{tool} wrote {output} with values other than 0 and 1.", code="output_range")
+    if kind == "labels" and (data != np.rint(data)).any():
+        raise ToolError(f"{tool} wrote {output} with values that are no whole numbers.", code="output_range")
     if kind == "fraction" and (data.min() < -_FRACTION_SLACK or data.max() > 1 + _FRACTION_SLACK):
         raise ToolError(f"{tool} wrote {output} with values outside 0 to 1.", code="output_range")
 

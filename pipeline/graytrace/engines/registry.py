@@ -9,7 +9,7 @@ from typing import Any, Literal
 
 from graytrace.errors import ConfigError
 
-ImageKind = Literal["image", "mask", "fraction"]
+ImageKind = Literal["image", "mask", "fraction", "labels"]
 EMBEDDED = "embedded"
 
 
@@ -72,6 +72,7 @@ class Task:
 _TIME = ("time_limit_hours",)
 _NO_MIDWAY = ("baseline_midway", "followup_midway", "change_map")
 _WEIGHTS = ("graytrace/engines/embedded/weights/structures.onnx",)
+_ATLAS = ("graytrace/engines/embedded/weights/atlas.npz",)
 TASKS: Mapping[str, Task] = {
     "skull_strip": Task(
         images={"brain_mask": "mask", "intracranial_mask": "mask"},
@@ -147,6 +148,12 @@ TASKS: Mapping[str, Task] = {
         },
         data_files=_WEIGHTS,
         optional={"subcortical_gm_fraction": "fraction"},
+    ),
+    "structures": Task(
+        images={"labels": "labels"},
+        grid_of="gm_fraction",
+        engines={EMBEDDED: Engine("graytrace.engines.embedded.structures:LabelStructures")},
+        data_files=_ATLAS,
     ),
     "alignment": Task(
         images={},

@@ -79,9 +79,20 @@ def _processing(study: Study, engines: Mapping[str, str], done: Sequence[Record]
         f"T1-weighted scans, arranged in BIDS [bids], were processed with Graytrace {study.run['version']} "
         "[graytrace], "
         f"a workflow of Snakemake {packages.get('snakemake', '')} [snakemake] and Nipype {packages.get('nipype', '')} "
-        f"[nipype]. {stage['skull_strip']} Intensity bias was removed with N4 [n4].{filled} {stage['segmentation']} "
+        f"[nipype]. {stage['skull_strip']} Intensity bias was removed with N4 [n4].{filled} "
+        f"{stage['segmentation']}{_structures(done)} "
         f"Both visits went through the same steps. {stage['change']}{_standard_error(study)}{options} "
         f"Versions: {_versions(done)}."
+    )
+
+
+def _structures(done: Sequence[Record]) -> str:
+    """A sentence where structures were found."""
+    if not any(record.step == "label_structures" and record.outputs for record in done):
+        return ""
+    return (
+        " Subcortical structures and ventricles were labeled by an atlas of six heads, registered on the tissue "
+        "fractions by a diffeomorphism [dartel]."
     )
 
 

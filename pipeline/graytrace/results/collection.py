@@ -16,6 +16,7 @@ from graytrace.results.identity import choose_shown, find_reason, find_same_scan
 from graytrace.results.lesions import list_lesions
 from graytrace.results.limits import add_flags
 from graytrace.results.possible import find_impossible, is_result
+from graytrace.results.structures import list_pair_structures, list_scan_structures, take_statuses
 from graytrace.results.widening import widen_intervals
 from graytrace.schemas import load_schema
 from graytrace.study.own_scanner import own_scanner, read_smallest_changes
@@ -74,6 +75,7 @@ class Results:
     quality: list[Row]
     pairs: list[Row] = field(default_factory=list)
     lesions: list[Row] = field(default_factory=list)
+    structures: list[Row] = field(default_factory=list)
 
     def counts(self) -> dict[str, int]:
         """How many rows of atrophy.tsv have each status."""
@@ -110,7 +112,9 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
         }
         for planned in patient.scans:
             results.volumes.append({**_volume_row(planned, scans[planned.visit]), **origin})
-            results.quality.append(_quality_row(participant_id, planned.visit, "scan", scans[planned.visit]))
+            scan = scans[planned.visit]
+            results.quality.append(_quality_row(participant_id, planned.visit, "scan", scan))
+            results.structures.extend(list_scan_structures(participant_id, planned.visit, scan.status, scan.measures))
         for pair in (*patient.pairs, *patient.links):
             both = [scans[pair.baseline.visit], scans[pair.followup.visit]]
             change = measure_pair(plan.output_dir, pair, both)
@@ -124,9 +128,14 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
                 results.atrophy.append(results.pairs[-1])
             visits = f"{pair.baseline.visit}_{pair.followup.visit}"
             results.quality.append(_quality_row(participant_id, visits, "pair", change))
+            measures = (both[0].measures, both[1].measures)
+            results.structures.extend(
+                list_pair_structures(participant_id, visits, change.status, measures, change.measures)
+            )
     add_flags(results.pairs, results.volumes, results.quality, quality)
     for place, measures in with_lesions:
         results.lesions.extend(list_lesions(results.atrophy[place], measures))
+    take_statuses(results.structures, results.volumes, results.pairs)
     return results
 
 

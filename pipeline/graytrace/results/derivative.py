@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from graytrace.files import write_json, write_text
+from graytrace.schemas import load_schema
 
 BIDS_VERSION = "1.10.0"
 LABELS = "index\tname\n0\tBackground\n1\tGray Matter\n2\tWhite Matter\n3\tCerebrospinal Fluid\n"
@@ -14,7 +15,7 @@ LABELS = "index\tname\n0\tBackground\n1\tGray Matter\n2\tWhite Matter\n3\tCerebr
 IGNORED = (
     *(
         f"{table}.{ending}"
-        for table in ("atrophy", "volumes", "quality", "lesions", "scans", "dose_response", "trend")
+        for table in ("atrophy", "volumes", "structures", "quality", "lesions", "scans", "dose_response", "trend")
         for ending in ("tsv", "json")
     ),
     "run.json",
@@ -62,6 +63,10 @@ SIDECARS: Mapping[str, Mapping[str, Any]] = {
     "label-WM_probseg": {"Description": "Share of white matter in each voxel, 0 to 1."},
     "label-CSF_probseg": {"Description": "Share of cerebrospinal fluid in each voxel, 0 to 1."},
     "label-SCGM_probseg": {"Description": "Share of deep (subcortical) gray matter in each voxel, 0 to 1."},
+    "seg-structures_dseg": {
+        "Description": "The structure that has most of each voxel, by numbers of FreeSurfer; seg-structures_dseg.tsv "
+        "names them.",
+    },
     "dseg": {
         "Description": "The largest of gray matter, white matter and CSF in each voxel; dseg.tsv names the numbers."
     },
@@ -91,12 +96,22 @@ def write_derivative(folder: Path, version: str, *, more_tables: Iterable[str] =
     write_text(folder / "README", _README.format(version=version))
     write_text(folder / ".bidsignore", "\n".join(ignored) + "\n")
     write_text(folder / "dseg.tsv", LABELS)
+    write_text(folder / "seg-structures_dseg.tsv", list_structures())
     for name, content in SIDECARS.items():
         # a sidecar of no file is an error to validators
         if any(folder.glob(f"sub-*/ses-*/anat/*_{name}.nii.gz")):
             write_json(folder / f"{name}.json", content)
         else:
             (folder / f"{name}.json").unlink(missing_ok=True)
+
+
+def list_structures() -> str:
+    """Content of seg-structures_dseg.tsv: number, name and side of each structure."""
+    lines = ["index\tname\themisphere", "0\tBackground\tn/a"]
+    for name, numbers in load_schema("structures")["properties"]["structure"]["numbers"].items():
+        sides = ("L", "R") if numbers[0] != numbers[1] else ("n/a",)
+        lines += [f"{number}\t{name}\t{side}" for number, side in zip(numbers, sides, strict=False)]
+    return "\n".join(lines) + "\n"
 
 
 def describe_dataset(version: str) -> dict[str, Any]:

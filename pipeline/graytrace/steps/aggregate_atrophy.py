@@ -18,7 +18,7 @@ from graytrace.study.plan import plan_study
 from graytrace.tables import write_table
 from graytrace.versions import package_versions, required_distributions
 
-TABLES = ("quality", "lesions", "volumes", "atrophy")
+TABLES = ("quality", "lesions", "volumes", "structures", "atrophy")
 _SCHEMAS = {"pairs": "atrophy"}
 
 

@@ -13,6 +13,7 @@ from graytrace.findings import Flag
 from graytrace.steps.align_visits import visit_digests, visit_inputs
 from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
+from graytrace.steps.label_structures import LABELS
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 from graytrace.steps.segment_tissue import FRACTIONS
 
@@ -45,6 +46,11 @@ def run(args: argparse.Namespace) -> None:
             for name in sorted(tissue.outputs.keys() & {*FRACTIONS, "subcortical_gm_fraction"}):
                 inputs[f"{visit}_{name}"] = tissue.open_output(name, job.output_dir)
                 digests[f"{visit}_{name}"] = tissue.outputs[name].sha256
+            structures = upstream[f"{visit}_label_structures"]
+            if LABELS in structures.outputs:
+                inputs[f"{visit}_structures"] = structures.open_output(LABELS, job.output_dir)
+                inputs[f"{visit}_structure_volumes_ml"] = structures.measures["structure_volumes_ml"]
+                digests[f"{visit}_structures"] = structures.outputs[LABELS].sha256
             inputs[f"{visit}_to_midway"] = upstream["align_visits"].measures[f"{visit}_to_midway"]
         inputs |= {name: upstream["align_visits"].measures[name] for name in _GEOMETRY}
         images, measures, versions = run_stage("change", args.engine, inputs, folder=folder, job=job)

@@ -22,6 +22,7 @@ COSTS: Mapping[str, float] = {
     "find_lesions": 2,
     "fill_lesions": 3,
     "segment_tissue": 13,
+    "label_structures": 10,
     "gray_matter_volume": 1,
     "check_scan": 5,
     "align_visits": 12,

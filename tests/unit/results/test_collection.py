@@ -54,7 +54,7 @@ def study(content, bids):
             self.record(participant, "check_pair", pair, measures={"skull_residual_mm": 0.2})
 
         def finish_scan(self, participant, visit, volumes=VOLUMES):
-            for step in ("inspect", "skull_strip", "correct_bias", "segment_tissue"):
+            for step in ("inspect", "skull_strip", "correct_bias", "segment_tissue", "label_structures"):
                 self.record(participant, step, {"visit": visit})
             self.record(participant, "gray_matter_volume", {"visit": visit}, measures=volumes)
             self.record(participant, "check_scan", {"visit": visit}, measures={"noise_percent": 3.0})

@@ -28,7 +28,7 @@ def test_images_that_are_there_have_the_keys_that_bids_requires(tmp_path):
 def test_tables_that_bids_has_no_term_for_are_not_checked_by_validators(tmp_path):
     write_derivative(tmp_path, "1")
     ignored = (tmp_path / ".bidsignore").read_text().splitlines()
-    for table in ("atrophy", "volumes", "quality", "lesions", "scans", "dose_response", "trend"):
+    for table in ("atrophy", "volumes", "structures", "quality", "lesions", "scans", "dose_response", "trend"):
         assert load_schema(table)
         assert f"{table}.tsv" in ignored
     write_derivative(tmp_path, "1", more_tables=["slopes"])

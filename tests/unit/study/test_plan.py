@@ -1,5 +1,6 @@
 import errno
 import os
+from pathlib import Path
 from unittest import mock
 
 import pytest
@@ -112,7 +113,9 @@ def test_a_missing_scan_says_at_which_level_it_is_missing(bids, plan, make, code
     make(bids)
     (pair,) = plan().pairs
     assert (pair.status, pair.reason.code) == ("missing", code)
-    assert len(plan().records()) == 1, "only the scan that is there is measured"
+    records = [Path(record) for record in plan().records()]
+    assert len({record.parent for record in records}) == 1, "only the scan that is there is measured"
+    assert {record.stem for record in records} == {"label_structures", "gray_matter_volume"}
 
 
 def test_a_folder_that_is_no_bids_name_fails_alone(bids, plan):
@@ -270,7 +273,8 @@ def test_every_followup_is_compared_with_the_baseline(bids, content, plan):
         ("sub-02", "M24", "ok"),
     ]
     assert [pair.interval_days for pair in made.pairs[:2]] == [366, 735]
-    assert len(made.records()) == 5 + 3, "the baseline is measured once"
+    # the last steps of a scan are two: its structures and its volumes
+    assert len(made.records()) == 2 * 5 + 3, "the baseline is measured once"
 
 
 def test_a_patient_is_planned_without_looking_at_the_others(bids, content):

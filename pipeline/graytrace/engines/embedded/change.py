@@ -13,6 +13,7 @@ from nipype.interfaces.base import File, isdefined, traits
 from graytrace.algorithms.change import ChangeMeasure, measure_change
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.precision import EVIDENCE_POINTS, SHARES, budget_error, interval
+from graytrace.algorithms.structure_change import StructureChange, VisitStructures
 from graytrace.algorithms.visits import VisitTissue, cropped
 from graytrace.arrays import Fractions
 from graytrace.engines.embedded.alignment import VisitsInputSpec, read_visit
@@ -26,6 +27,8 @@ VISITS = ("baseline", "followup")
 _NUMBERS = ("gm_jacobian_percent", "differential_bias_percent", "covered_percent")
 _PARTS = ("cortical_gm", "deep_gm")  # of gray matter
 _TISSUES = ("gm", "wm", "subcortical_gm")
+# structures that have columns in atrophy.tsv
+STRUCTURE_COLUMNS = {"Thalamus_both": "thalamus", "LateralVentricle_both": "lateral_ventricle"}
 
 
 class MeasureChangeInputSpec(VisitsInputSpec):
@@ -39,6 +42,10 @@ class MeasureChangeInputSpec(VisitsInputSpec):
     followup_csf_fraction = File(exists=True, mandatory=True, desc="CSF fraction of the second visit")
     baseline_subcortical_gm_fraction = File(exists=True, desc="gray matter of the first visit's deep nuclei")
     followup_subcortical_gm_fraction = File(exists=True, desc="gray matter of the second visit's deep nuclei")
+    baseline_structures = File(exists=True, desc="labels of the first visit's structures")
+    followup_structures = File(exists=True, desc="labels of the second visit's structures")
+    baseline_structure_volumes_ml = traits.Dict(desc="each structure of the first visit to its volume in ml")
+    followup_structure_volumes_ml = traits.Dict(desc="each structure of the second visit to its volume in ml")
     baseline_to_midway = traits.List(
         traits.List(traits.Float), mandatory=True, desc="4 x 4 matrix: RAS mm of the first visit to midway space"
     )
@@ -68,7 +75,7 @@ class MeasureChange(EngineInterface):
 
     def _calculate(self, folder: Path) -> dict[str, Any]:
         visits = [cropped(self._read_tissue(name)) for name in VISITS]  # so that whole heads need no memory
-        change = measure_change(visits[0], visits[1], self._alignment())
+        change = measure_change(visits[0], visits[1], self._alignment(), structures=self._read_structures())
         images = change.images
         maps = {
             "baseline_midway": images.baseline,
@@ -92,6 +99,20 @@ class MeasureChange(EngineInterface):
         path = getattr(self.inputs, trait)
         return read_volume(Path(path)).data if isdefined(path) else None
 
+    def _read_structures(self) -> tuple[VisitStructures, VisitStructures] | None:
+        """Both visits' structures, None where one of them has none."""
+        found = []
+        for name in VISITS:
+            labels, volumes_ml = (
+                getattr(self.inputs, f"{name}_{what}") for what in ("structures", "structure_volumes_ml")
+            )
+            if not isdefined(labels) or not isdefined(volumes_ml):
+                return None
+            volume = read_volume(Path(labels))
+            data = np.rint(volume.data).astype(np.uint8)
+            found.append(VisitStructures(data, volume.voxel_to_ras, dict(volumes_ml)))
+        return found[0], found[1]
+
     def _alignment(self) -> MidwayAlignment:
         return MidwayAlignment(
             np.array(self.inputs.baseline_to_midway),
@@ -104,7 +125,7 @@ class MeasureChange(EngineInterface):
         )
 
 
-def _measures(change: ChangeMeasure, *, parts: bool) -> dict[str, float]:
+def _measures(change: ChangeMeasure, *, parts: bool) -> dict[str, Any]:
     """The numbers of a change by the names of our tables; what cannot be computed is left out.
 
     With `parts` the deep nuclei are known, and so are the changes of deep and cortical gray matter.
@@ -120,7 +141,26 @@ def _measures(change: ChangeMeasure, *, parts: bool) -> dict[str, float]:
     for tissue in change.changes:
         if parts or tissue not in _PARTS:
             numbers |= _with_error(tissue, change)
-    return {name: value for name, value in numbers.items() if math.isfinite(value)}
+    for name, column in STRUCTURE_COLUMNS.items():
+        if name in change.structures:
+            numbers |= _columns(column, change.structures[name])
+    finite: dict[str, Any] = {name: value for name, value in numbers.items() if math.isfinite(value)}
+    if change.structures:
+        found = {name: _columns("", one) for name, one in change.structures.items()}
+        finite["structure_changes"] = {name: c for name, c in found.items() if all(map(math.isfinite, c.values()))}
+    return finite
+
+
+def _columns(column: str, change: StructureChange) -> dict[str, float]:
+    """The change of a structure, its interval and its standard error."""
+    low, high = interval(change.percent, change.budget.se)
+    numbers = {
+        "change_percent": change.percent,
+        "change_se_points": change.budget.se,
+        "change_low_percent": low,
+        "change_high_percent": high,
+    }
+    return {f"{column}_{name}" if column else name: value for name, value in numbers.items()}
 
 
 def _with_error(tissue: str, change: ChangeMeasure) -> dict[str, float]:
