@@ -69,7 +69,7 @@ class Trial:
                     self.finish_pair(name, pair.baseline.visit, pair.followup.visit, step, with_errors=with_errors)
 
     def _finish_scan(self, name, visit):
-        for step in ("inspect", "skull_strip", "correct_bias", "segment_tissue"):
+        for step in ("inspect", "skull_strip", "correct_bias", "segment_tissue", "label_structures"):
             self.write(name, step, {"visit": visit})
         self.write(name, "gray_matter_volume", {"visit": visit}, measures=VOLUMES)
         self.write(name, "check_scan", {"visit": visit}, measures={"noise_percent": 3.0})
