@@ -128,9 +128,9 @@ def collect_results(plan: Plan, engines: Mapping[str, str], version: str, *, qua
                 results.atrophy.append(results.pairs[-1])
             visits = f"{pair.baseline.visit}_{pair.followup.visit}"
             results.quality.append(_quality_row(participant_id, visits, "pair", change))
-            measures = (both[0].measures, both[1].measures)
+            of_scans = (both[0].measures, both[1].measures)
             results.structures.extend(
-                list_pair_structures(participant_id, visits, change.status, measures, change.measures)
+                list_pair_structures(participant_id, visits, change.status, of_scans, change.measures)
             )
     add_flags(results.pairs, results.volumes, results.quality, quality)
     for place, measures in with_lesions:
