@@ -33,8 +33,8 @@ class Limits:
     volume_error_percent: float
 
 
-# Twice and more of the largest errors on the phantoms of docs/validation.md, so that another processor passes and a
-# broken installation does not; voxels of 2 mm are twice as wide as a sulcus.
+# Twice the largest error of a change, one and a half times that of a volume (docs/validation.md): another processor
+# passes, a broken installation does not; voxels of 2 mm are twice as wide as a sulcus.
 LIMITS = {"full": Limits(1.0, 0.25, 4.0), "quick": Limits(2.0, 0.4, 8.0)}
 
 
