@@ -39,6 +39,7 @@ rule join_lesions:
         mem_mb=lambda wc, attempt: 1000 * attempt,
     params:
         code=CODE["join_lesions"],
+        naming=lambda wc: PLAN.naming(**wc),
     shell:
         command_line("join_lesions")
 
