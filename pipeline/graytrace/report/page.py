@@ -107,7 +107,7 @@ def _context(
         "asked_rows": len(study.asked),
         "error_words": f"Each row is a patient; open orange diamonds are flagged. {errors}",
         "forest": plots.as_data_uri(plots.plot_forest(points, outcome=_axis(study))) if points else None,
-        "measured": len(study.answered),
+        "measured": len({row["participant_id"] for row in study.answered}),
         "trajectories": trajectories.show_trajectories(study),
         "look": [card for card in cards if card.status != "ok"],
         "withheld": content.list_withheld(study),
