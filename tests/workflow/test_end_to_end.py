@@ -129,7 +129,7 @@ def test_a_killed_and_resumed_run_without_the_others_has_the_same_rows(undisturb
 
 def test_a_killed_and_resumed_run_has_the_same_records(undisturbed, resumed):
     records = sorted((resumed.output_dir / "records" / "sub-P01").rglob("*.json"))
-    assert len(records) == 15
+    assert len(records) == 17
     for record in records:
         assert record.read_bytes() == (undisturbed.output_dir / record.relative_to(resumed.output_dir)).read_bytes(), (
             record

@@ -63,12 +63,10 @@ SIDECARS: Mapping[str, Mapping[str, Any]] = {
     "label-WM_probseg": {"Description": "Share of white matter in each voxel, 0 to 1."},
     "label-CSF_probseg": {"Description": "Share of cerebrospinal fluid in each voxel, 0 to 1."},
     "label-SCGM_probseg": {"Description": "Share of deep (subcortical) gray matter in each voxel, 0 to 1."},
-    "seg-structures_dseg": {
-        "Description": "The structure that has most of each voxel, by numbers of FreeSurfer; seg-structures_dseg.tsv "
-        "names them.",
-    },
     "dseg": {
-        "Description": "The largest of gray matter, white matter and CSF in each voxel; dseg.tsv names the numbers."
+        "Description": "The largest of gray matter, white matter and CSF in each voxel, dseg.tsv names the numbers; "
+        "with seg-structures the structure that has most of it, by numbers of FreeSurfer, which "
+        "seg-structures_dseg.tsv names."
     },
 }
 _README = """\

@@ -169,8 +169,8 @@ def begin_run(config: Config, plan: Plan, workflow: Any) -> None:
     show_progress(workflow)
 
 
-def summarize_run(config: Config, *, unfinished: bool = False, is_blind: bool = False) -> str:
-    """The last lines of a run; after an error the tables are made from what there is.
+def end_run(config: Config, *, unfinished: bool = False, is_blind: bool = False) -> None:
+    """Print the last lines of a run; after an error the tables are made from what there is.
 
     Parameters
     ----------
@@ -190,4 +190,6 @@ def summarize_run(config: Config, *, unfinished: bool = False, is_blind: bool = 
             command = [sys.executable, "-m", "graytrace", step, "--config", config.as_json(), *more]
             if subprocess.run(command, check=False, cwd=PACKAGE.parent).returncode:  # noqa: S603 - our own command, no shell
                 break
-    return f"{collection.summarize_run(config.output_dir)}\n{end_trail(config, is_whole=not unfinished)}"
+    print(  # noqa: T201 - Snakemake's own messages go there
+        f"{collection.summarize_run(config.output_dir)}\n{end_trail(config, is_whole=not unfinished)}", file=sys.stderr
+    )

@@ -22,6 +22,7 @@ from graytrace.phantoms.cohort import BASELINE, FOLLOWUP, PhantomPatient, draw_p
 from graytrace.records import file_signature, read_record, record_path
 from graytrace.results.qualification import LIMITS, Check
 from graytrace.tables import read_rows
+from graytrace.workflow.audit_trail import HEAD_NAME, TRAIL_NAME
 from graytrace.workflow.project import SNAKEFILE
 
 _SEED = 1
@@ -30,7 +31,7 @@ _FAULTS = {"truncated", "damaged"}
 _POLL_SECONDS = 0.1
 _NAMED = 3
 # what tells of a run and not of its results
-_NOT_RESULTS = ("logs", "benchmarks", ".snakemake")
+_NOT_RESULTS = ("logs", "benchmarks", ".snakemake", TRAIL_NAME, HEAD_NAME)
 
 
 @dataclass(frozen=True)
