@@ -29,7 +29,7 @@ mv "$work/out" "$work/of-clone"
 "$work/venv/bin/graytrace" run "$work/bids" "$work/out" participant --cores 2 > "$work/wheel.log" 2>&1 ||
   { tail -n 60 "$work/wheel.log" && false; }
 [ -z "$(ls -A "$work/elsewhere")" ] || { echo "Wheel test failed: something was written where it was called." && false; }
-diff --recursive --exclude=logs --exclude=benchmarks --exclude=.snakemake --exclude='*.sources' "$work/of-clone" "$work/out"
+diff --recursive --exclude=logs --exclude=benchmarks --exclude=.snakemake --exclude='*.sources' --exclude='audit.*' "$work/of-clone" "$work/out"
 files=$(find "$work/out" -type f -not -path '*/logs/*' -not -path '*/benchmarks/*' -not -path '*/.snakemake/*' -not -name '*.sources' | wc -l)
 
 # what these commands read besides tables is in the wheel, too
