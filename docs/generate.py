@@ -137,7 +137,7 @@ def _of(scope: Any) -> list[str]:
 
 
 def _group(name: str) -> str:
-    return "scan" if name in BEFORE_FILLING else STEPS[name].scope
+    return next((group for group, names in GROUPS.items() if name in names), STEPS[name].scope)
 
 
 def _slurm() -> str:
@@ -151,9 +151,10 @@ def _slurm() -> str:
 def _slurm_arrays() -> str:
     """Arrays and groups of the profile with arrays: a group cannot be a task of an array."""
     scans = _of("scan")
-    light = [*scans[scans.index("skull_strip") + 1 :], *BEFORE_FILLING]
+    light = scans[scans.index("skull_strip") + 1 :]
     arrays = [name for name in _jobs() if name not in light]
-    return "\n".join([f'slurm-array-jobs: "{",".join(arrays)}"', "groups:", *(f"  {name}: scan" for name in light)])
+    groups = [f"  {name}: {_group(name)}" for name in light]
+    return "\n".join([f'slurm-array-jobs: "{",".join(arrays)}"', "groups:", *groups])
 
 
 def write_requirements() -> str:
@@ -220,9 +221,12 @@ def _weights() -> str:
     return f"{file_sha256(WEIGHTS)}  {WEIGHTS.name}\n"
 
 
-# what joins the lesions of both visits lies between the jobs of their scans: apart from them, two groups would wait
-# for each other
-BEFORE_FILLING = ("align_visits", "join_lesions")
+# what joins the lesions of both visits lies between the steps of their scans: in one group with either, two groups
+# would wait for each other, and in one with both, a job would need the cores of two scans
+GROUPS = {
+    "midway": ("align_visits", "join_lesions"),
+    "tissue": ("fill_lesions", "segment_tissue", "label_structures", "gray_matter_volume", "check_scan"),
+}
 TIMES = [
     "# Minutes: five times the longest that was measured on 1 mm scans with the embedded engine, at least 5.",
     "# Other engines take hours: --set-resources segment_tissue:runtime=600",
