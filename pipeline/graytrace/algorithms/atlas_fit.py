@@ -14,8 +14,8 @@ from scipy import ndimage
 
 from graytrace.algorithms.deformation import exponential, sample_spline
 from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
-from graytrace.algorithms.multigrid import solve_membrane
-from graytrace.algorithms.resampling import resample
+from graytrace.algorithms.multigrid import prolong, restrict, solve_membrane
+from graytrace.algorithms.slopes import normal_equations
 from graytrace.arrays import Affine, Fractions, ScalarField, VectorField
 
 # chosen on heads of which each was left out of the atlas (docs/validation.md)
@@ -79,9 +79,7 @@ class _Level:
 
 
 def _halve(channel: ScalarField) -> ScalarField:
-    """Mean of 2 x 2 x 2 blocks of a grid of even sides."""
-    x, y, z = (side // 2 for side in channel.shape)
-    return np.asarray(channel.reshape(x, 2, y, 2, z, 2).mean((1, 3, 5)), dtype=np.float32)
+    return np.asarray(restrict(channel[None])[0])
 
 
 def _coarser(grid_to_ras: Affine) -> Affine:
@@ -144,15 +142,13 @@ def _fit_flow(
 ) -> VectorField:
     """Gauss-Newton steps of the velocity."""
     for _ in range(iterations):
-        h = np.zeros((6, *velocity.shape[1:]), np.float32)
-        b = membrane * np.stack([ndimage.laplace(component, mode="nearest") for component in velocity])
-        b = b.astype(np.float32)
         scans = level.pull(grid_to_ras, _flow(velocity))
-        for weight, scan, atlas in zip(level.weights, scans, level.atlas, strict=True):
-            g = np.asarray(np.gradient((scan + atlas) / 2), dtype=np.float32)
-            for row, (p, q) in enumerate(((0, 0), (1, 1), (2, 2), (0, 1), (0, 2), (1, 2))):
-                h[row] += weight * level.certain * g[p] * g[q]
-            b -= weight * level.certain * (scan - atlas) * g
+        systems = [
+            # the membrane pulls once, whatever the number of channels
+            normal_equations(atlas, scan, weight * level.certain, velocity, membrane if number == 0 else 0.0)
+            for number, (weight, scan, atlas) in enumerate(zip(level.weights, scans, level.atlas, strict=True))
+        ]
+        h, b = (np.sum(parts, axis=0) for parts in zip(*systems, strict=True))
         step = solve_membrane(h, b, membrane)
         velocity = velocity + np.clip(step, -_STEP_VOXELS, _STEP_VOXELS)
     return velocity
@@ -211,20 +207,6 @@ def fit_atlas(
     velocity = np.zeros((3, *coarse_atlas[0].shape), np.float32)
     velocity = _fit_flow(coarse, atlas_to_ras, velocity, iterations[0], membrane)
     atlas_to_ras = atlas_to_ras @ np.linalg.inv(_coarser(np.eye(4)))
-    velocity = 2 * np.stack(
-        [resample(_extended(c), _inner() @ np.linalg.inv(_coarser(np.eye(4))), fine_atlas[0].shape) for c in velocity]
-    )
+    velocity = 2 * prolong(velocity, fine_atlas[0].shape)  # a shift of a coarse voxel is one of two fine voxels
     fine = _Level(fine_atlas, _smooth(scan, voxel_to_ras, fine_mm), tuple(weights), ras_to_voxel, sure)
     return AtlasFit(atlas_to_ras, _fit_flow(fine, atlas_to_ras, velocity, iterations[1], membrane))
-
-
-def _extended(component: ScalarField) -> ScalarField:
-    """With one more voxel on each side, so that a finer grid lies within."""
-    return np.pad(component, 1, mode="edge")
-
-
-def _inner() -> Affine:
-    """Indices of a grid to those of the same with one more voxel on each side."""
-    matrix = np.eye(4)
-    matrix[:3, 3] = 1
-    return matrix

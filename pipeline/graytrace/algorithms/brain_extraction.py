@@ -10,7 +10,7 @@ from skimage import measure, morphology
 
 from graytrace.algorithms.bias import correct_bias
 from graytrace.algorithms.distance import distance_to
-from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.algorithms.grids import box_around, voxel_sizes_mm
 from graytrace.algorithms.structures import STRUCTURES, Predict, label_structures
 from graytrace.algorithms.tissue import TissueFractions, segment_tissue
 from graytrace.algorithms.volumes import tissue_volume_ml
@@ -124,16 +124,6 @@ def close_mask(mask: Mask, radius_mm: float, voxel_mm: Vector) -> Mask:
     return np.asarray(closed[inner] | mask)
 
 
-def _box_around(mask: Mask, margin_mm: float, voxel_mm: Vector) -> tuple[slice, ...]:
-    """The part of the grid that holds a mask and a margin: distance transforms of air are wasted."""
-    box = []
-    for axis, size in enumerate(mask.shape):
-        filled = np.flatnonzero(mask.any(tuple(other for other in range(3) if other != axis)))
-        margin = int(np.ceil(margin_mm / voxel_mm[axis]))
-        box.append(slice(max(int(filled[0]) - margin, 0), min(int(filled[-1]) + margin + 1, size)))
-    return tuple(box)
-
-
 def _gray_lumps(tissue: TissueFractions, structures: Probabilities, voxel_mm: Vector, box: tuple[slice, ...]) -> Mask:
     """What is gray, thicker than cortex and far from all white matter, but no deep nucleus or cerebellum: an eye."""
     gray, white = (ndimage.gaussian_filter(part[box], _BLUR_MM / voxel_mm) for part in (tissue.gm, tissue.wm))
@@ -167,7 +157,7 @@ def masks_from_structures(structures: Probabilities, voxel_to_ras: Affine) -> Br
     head = structures[STRUCTURES.index("outside")] < _HALF
     brain_mask, intracranial_mask = np.zeros_like(head), np.zeros_like(head)
     if head.any():
-        box = _box_around(head, _BOX_MARGIN_MM, voxel_mm)
+        box = box_around(head, _BOX_MARGIN_MM / voxel_mm)
         fluid, outside = (structures[STRUCTURES.index(name)][box] for name in ("outer_csf", "outside"))
         brain = main_body(1 - outside - fluid > _HALF, _NECK_MM, voxel_mm)
         brain_mask[box] = close_mask(brain, _CLOSING_MM, voxel_mm)
@@ -210,7 +200,7 @@ def refine_brain(
     # marrow and fat under the skull are much brighter than white matter; vessels inside are filled again as holes
     fat = corrected > _FAT_OVER_WHITE * white
     ventricles = structures[STRUCTURES.index("ventricles")] > _HALF
-    box = _box_around(coarse.intracranial_mask, _BOX_MARGIN_MM, voxel_mm)
+    box = box_around(coarse.intracranial_mask, _BOX_MARGIN_MM / voxel_mm)
     brain = np.zeros_like(coarse.brain_mask)
     foreign = fat
     foreign[box] |= _gray_lumps(tissue, structures, voxel_mm, box)

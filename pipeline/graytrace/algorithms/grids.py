@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import ArrayLike
 
-from graytrace.arrays import Affine, Vector
+from graytrace.arrays import Affine, Mask, Vector
 
 
 @dataclass(frozen=True)
@@ -79,6 +79,54 @@ def cubic_affine(spacing_mm: float, first_voxel_mm: ArrayLike = (0.0, 0.0, 0.0))
     """
     affine = np.diag([spacing_mm, spacing_mm, spacing_mm, 1.0])
     affine[:3, 3] = first_voxel_mm
+    return affine
+
+
+def box_around(mask: Mask, margin_voxels: ArrayLike) -> tuple[slice, ...]:
+    """The part of a grid that holds a mask and a margin: work on the rest is wasted.
+
+    Parameters
+    ----------
+    mask : (X, Y, Z) bool
+        Not empty.
+    margin_voxels : float or (3,) array-like
+        Along each axis, rounded up.
+
+    Returns
+    -------
+    tuple of three slices
+        Within the grid.
+
+    Examples
+    --------
+    >>> box_around(np.eye(5, dtype=bool)[:, :2, None], 1)
+    (slice(0, 3, None), slice(0, 2, None), slice(0, 1, None))
+    """
+    margins = np.broadcast_to(np.ceil(margin_voxels).astype(int), (3,))
+    box = []
+    for axis, (size, margin) in enumerate(zip(mask.shape, margins, strict=True)):
+        filled = np.flatnonzero(mask.any(tuple(other for other in range(3) if other != axis)))
+        box.append(slice(max(int(filled[0]) - int(margin), 0), min(int(filled[-1]) + int(margin) + 1, size)))
+    return tuple(box)
+
+
+def affine_of_part(voxel_to_mm: Affine, box: tuple[slice, ...]) -> Affine:
+    """Affine of a part of a grid.
+
+    Parameters
+    ----------
+    voxel_to_mm : (4, 4) ndarray
+        Of the whole grid.
+    box : tuple of three slices
+        The part.
+
+    Returns
+    -------
+    (4, 4) ndarray
+        Voxel indices of the part to mm.
+    """
+    affine = np.array(voxel_to_mm, dtype=float)
+    affine[:3, 3] += affine[:3, :3] @ [side.start for side in box]
     return affine
 
 

@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from graytrace.algorithms.deformation import Halves
+from graytrace.algorithms.grids import box_around
 from graytrace.algorithms.precision import (
     SHARES,
     ErrorBudget,
@@ -22,7 +23,7 @@ from graytrace.algorithms.precision import (
 )
 from graytrace.algorithms.scene import Scene
 from graytrace.algorithms.structure_atlas import LABELS, STRUCTURES, Tissue, members, parts_of
-from graytrace.algorithms.tissue_change import Reading, TissueChange
+from graytrace.algorithms.tissue_change import Reading, TissueChange, delete_a_block
 from graytrace.arrays import Affine, Labels, ScalarField, Vector, VectorField
 
 _REACH_MM = 3.0  # by hand: the edge of a structure is a mixture, which no label names
@@ -122,15 +123,10 @@ def _territories(labels: Labels, rows: list[int], spacing_mm: float) -> Labels:
     for row in rows:
         lookup[LABELS[row].index] = row + 1
     own = lookup[labels]
-    held = np.argwhere(own)
     territory = np.zeros(labels.shape, np.uint8)
-    if held.size == 0:
+    if not own.any():
         return territory
-    margin = int(np.ceil(_REACH_MM / spacing_mm)) + 1
-    box = tuple(
-        slice(max(int(low) - margin, 0), int(high) + margin + 1)
-        for low, high in zip(held.min(0), held.max(0), strict=True)
-    )
+    box = box_around(own > 0, _REACH_MM / spacing_mm + 1)
     distance, nearest = ndimage.distance_transform_edt(own[box] == 0, sampling=spacing_mm, return_indices=True)
     territory[box] = np.where(distance <= _REACH_MM, own[box][tuple(nearest)], 0)
     return territory
@@ -165,14 +161,9 @@ def _sum_over(change: TissueChange, territory: Labels, spacing_mm: float) -> _Su
 
 
 def _block_se_points(before: Vector, after: Vector) -> float:
-    """Standard error by the delete-a-block jackknife (Künsch 1989, https://doi.org/10.1214/aos/1176347265)."""
+    """Standard error by what blocks say differently; not a number where there are too few."""
     kept = before > _LEAST_SHARE * before.sum()
-    before, after = before[kept], after[kept]
-    count = before.size
-    if count < _LEAST_BLOCKS:
-        return float("nan")
-    without = 100 * ((after.sum() - after) / (before.sum() - before) - 1)
-    return float(np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum()))
+    return delete_a_block(before[kept], after[kept]) if np.count_nonzero(kept) >= _LEAST_BLOCKS else float("nan")
 
 
 def _plain_differences(visits: tuple[VisitStructures, VisitStructures]) -> dict[str, float]:

@@ -14,6 +14,7 @@ from scipy import ndimage
 
 from graytrace.algorithms.atlas_fit import AtlasFit, fit_atlas
 from graytrace.algorithms.deformation import sample_spline, spline_coefficients
+from graytrace.algorithms.grids import affine_of_part, box_around
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.structure_atlas import LABELS, STRUCTURES, TISSUES, Atlas, Tissue, members, parts_of
 from graytrace.algorithms.volumes import tissue_volume_ml
@@ -97,15 +98,6 @@ def _candidates(tissue: Tissue, *, knows_deep: bool) -> list[int]:
     return found if knows_deep or tissue != "cortex" else [*members("deep"), *found]
 
 
-def _box(total: Fractions) -> tuple[slice, ...]:
-    """What holds tissue, and a margin."""
-    edges = []
-    for axis in range(3):
-        held = np.flatnonzero((total > _SEEN).any(tuple(a for a in range(3) if a != axis)))
-        edges.append(slice(max(int(held[0]) - _MARGIN_VOXELS, 0), int(held[-1]) + _MARGIN_VOXELS + 1))
-    return tuple(edges)
-
-
 def _shares(seen: _Seen, atlas: Atlas, places: list[int], where: Mask) -> Probabilities:
     """How a tissue is divided among the structures at `places`; sums to one over them in `where`."""
     found = np.stack([seen.probability(spline_coefficients(atlas.probability[p]), where) for p in places])
@@ -144,10 +136,9 @@ def label_structures(fractions: Mapping[Tissue, Fractions], voxel_to_ras: Affine
     total = np.asarray(sum(fractions[t] for t in known))
     if not np.any(total > _HALF):
         raise ValueError("there is no tissue")
-    box = _box(total)
+    box = box_around(total > _SEEN, _MARGIN_VOXELS)
     inside = {tissue: np.ascontiguousarray(fractions[tissue][box]) for tissue in known}
-    to_ras = voxel_to_ras.copy()
-    to_ras[:3, 3] += to_ras[:3, :3] @ [s.start for s in box]
+    to_ras = affine_of_part(voxel_to_ras, box)
     has_deep = "deep" in fractions
     expected = [atlas.tissue(t) for t in known]
     if not has_deep:

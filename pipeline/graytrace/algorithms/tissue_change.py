@@ -11,7 +11,7 @@ from graytrace.algorithms.border_shift import Surfaces, fit_border_shifts, touch
 from graytrace.algorithms.deformation import Halves, jacobian_determinant
 from graytrace.algorithms.scene import Scene
 from graytrace.algorithms.slopes import levers, slope_along
-from graytrace.arrays import Fractions, Mask, ScalarField, VectorField
+from graytrace.arrays import Fractions, Mask, ScalarField, Vector, VectorField
 
 _GRADIENT_FLOOR_SDS = 0.5  # by hand; two fifths of it moved the error by 0.05 points at most (validation, V06)
 _BLOCK_MM = 25.0  # by hand: what texture and shading do to a change is about independent at this distance
@@ -86,9 +86,7 @@ class TissueChange:
         )
 
     def block_se_points(self, spacing_mm: float) -> float:
-        """Standard error of `percent` by what blocks of 25 mm say differently.
-
-        The delete-a-block jackknife (Künsch 1989, https://doi.org/10.1214/aos/1176347265).
+        """Standard error of `percent` by what blocks of 25 mm say differently, from `delete_a_block`.
 
         Parameters
         ----------
@@ -107,9 +105,25 @@ class TissueChange:
         before, after = before[kept], after[kept]
         if before.size < _LEAST_BLOCKS or not before.sum() > 0:
             return float("nan")
-        without = 100 * ((after.sum() - after) / (before.sum() - before) - 1)
-        count = before.size
-        return float(np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum()))
+        return delete_a_block(before, after)
+
+
+def delete_a_block(before: Vector, after: Vector) -> float:
+    """Standard error of a change by the delete-a-block jackknife (Künsch 1989, https://doi.org/10.1214/aos/1176347265).
+
+    Parameters
+    ----------
+    before, after : (B,) ndarray
+        Volume of each block at both visits, at least two blocks, together more than nothing.
+
+    Returns
+    -------
+    float
+        Percentage points.
+    """
+    without = 100 * ((after.sum() - after) / (before.sum() - before) - 1)
+    count = before.size
+    return float(np.sqrt((count - 1) / count * ((without - without.mean()) ** 2).sum()))
 
 
 def _percent(before: float, after: float) -> float:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
+from graytrace.algorithms.grids import affine_of_part, box_around, cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.arrays import Affine, Fractions, Image, Mask, Points
 
@@ -87,16 +87,11 @@ def cropped(visit: VisitTissue) -> VisitTissue:
     VisitTissue
         On a part of its grid.
     """
-    ends = _ends_of_rows(visit.intracranial_mask)
-    margin = np.ceil(_CROP_MM / voxel_sizes_mm(visit.voxel_to_ras)).astype(int)
-    low = np.maximum(ends.min(0) - margin, 0)
-    high = np.minimum(ends.max(0) + margin + 1, visit.image.shape)
-    part = tuple(slice(int(a), int(b)) for a, b in zip(low, high, strict=True))
-    affine = visit.voxel_to_ras.copy()
-    affine[:3, 3] += affine[:3, :3] @ low
+    part = box_around(visit.intracranial_mask, _CROP_MM / voxel_sizes_mm(visit.voxel_to_ras))
     image, gm, wm, deep = (
         np.ascontiguousarray(array[part]) for array in (visit.image, visit.gm, visit.wm, visit.subcortical_gm)
     )
+    affine = affine_of_part(visit.voxel_to_ras, part)
     return VisitTissue(image, affine, gm, wm, deep, visit.intracranial_mask[part])
 
 
