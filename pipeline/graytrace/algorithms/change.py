@@ -36,11 +36,11 @@ from graytrace.algorithms.tissue_change import (
     read_registration,
     tissue_changes,
 )
-from graytrace.algorithms.visits import VisitTissue, cropped
+from graytrace.algorithms.visits import VisitTissue
 from graytrace.algorithms.volumes import tissue_volume_ml
 from graytrace.arrays import Affine, Fractions, Image, ScalarField
 
-_ITERATIONS = 1  # after those on the coarse grid; three more move the change by 0.003 points (docs/validation.md)
+_ITERATIONS = 1  # after those on the coarse grid; three more move gray matter by 0.001 points (docs/validation.md)
 _LAST_ITERATIONS = 1  # after the shading that was left has been taken out
 _LEAST_JACOBIAN = 1e-3  # a folded voxel has no logarithm
 _NOTHING = 1e-6  # ml or voxels: an empty fraction is no error here, but a gap that says it
@@ -193,7 +193,7 @@ def measure_change(
     ValueError
         A visit has no signal in its intracranial mask, or the two do not overlap.
     """
-    visits = (cropped(baseline), cropped(followup))
+    visits = (baseline, followup)
     opening = open_scene(visits, alignment)
     scene = opening.scene
     halves = register(scene, register_coarsely(opening), _ITERATIONS)
@@ -226,7 +226,7 @@ def measure_change(
         _log_jacobian(reading) * opening.near,
         opening.grid_to_ras,
     )
-    gray = resample(visits[0].gm, scene.to_voxel[0], gm.shape)
+    gray = resample(baseline.gm, scene.to_voxel[0], gm.shape)
     evidence = _evidence(visits, alignment, scene, reading, changes, without)
     to_ras = (visits[0].voxel_to_ras @ scene.to_voxel[0], visits[1].voxel_to_ras @ scene.to_voxel[1])
     return ChangeMeasure(

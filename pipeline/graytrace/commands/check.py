@@ -15,13 +15,13 @@ from graytrace.engines.registry import STAGES, check_engines
 from graytrace.errors import ConfigError, ImageError
 from graytrace.images.reading import check_whole, read_scan
 from graytrace.study import questions
-from graytrace.study.config import Config, load_config, merge_configs, read_config
+from graytrace.study.config import Config
 from graytrace.study.plan import Plan, plan_study
 from graytrace.study.planned import PlannedScan
+from graytrace.workflow.choices import load_choices
 from graytrace.workflow.containers import check_stage
 from graytrace.workflow.freshness import code_of_steps
 from graytrace.workflow.oversight import describe_oversight, find_oversight
-from graytrace.workflow.project import DEFAULTS
 
 Finding = tuple[str, str, str, str]
 _HEADINGS = ("patient", "visit", "what", "why and what to do")
@@ -42,13 +42,7 @@ def run(args: argparse.Namespace) -> None:
     ConfigError
         The configuration cannot be used, or a table of the data set.
     """
-    if args.config and not args.config.is_file():
-        raise ConfigError(f"--config: there is no file {args.config}.")
-    files = [DEFAULTS, *([args.config.absolute()] if args.config else [])]
-    content: dict[str, object] = {}
-    for file in files:
-        content = merge_configs(content, read_config(file))
-    config = load_config(merge_configs(content, {"study": {"bids_dir": str(args.bids_dir.absolute())}}), files)
+    config = load_choices(args.config, {"bids_dir": str(args.bids_dir.absolute())})
     check_engines(config.engines, config.suites)
     questions.check_questions(config)
     plan = plan_study(config)

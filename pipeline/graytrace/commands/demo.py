@@ -24,11 +24,12 @@ from graytrace.engines.processes import end_children
 from graytrace.errors import PipelineError
 from graytrace.files import write_text
 from graytrace.results.collection import collect_results
-from graytrace.study.config import Config, load_config, merge_configs, read_config
+from graytrace.study.config import Config
 from graytrace.study.plan import Plan, plan_study
+from graytrace.workflow.choices import load_choices
 from graytrace.workflow.fingerprint import code_fingerprint
 from graytrace.workflow.freshness import code_of_steps
-from graytrace.workflow.project import DEFAULTS, PACKAGE, SNAKEFILE
+from graytrace.workflow.project import PACKAGE, SNAKEFILE
 from graytrace.workflow.watching import Screen, TimeLeft, format_left, last_lines, look_at
 
 _LOOK_EVERY_SECONDS = 1.0
@@ -196,8 +197,7 @@ def _start(demo: _Demo, command: Sequence[str]) -> subprocess.Popen[bytes]:
 
 def _open(demo: _Demo) -> tuple[Config, Plan]:
     """The study as Snakemake will plan it."""
-    files = [DEFAULTS, demo.study]
-    config = load_config(merge_configs(read_config(DEFAULTS), read_config(demo.study)), files)
+    config = load_choices(demo.study, {})
     return config, plan_study(config)
 
 

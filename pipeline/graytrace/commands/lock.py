@@ -13,9 +13,10 @@ from graytrace.engines.registry import check_engines
 from graytrace.errors import ConfigError
 from graytrace.files import file_sha256
 from graytrace.study import questions
-from graytrace.study.config import Config, load_config, merge_configs, read_config
+from graytrace.study.config import Config
 from graytrace.study.plan import plan_study
 from graytrace.workflow.audit_trail import PLAN_LOCKED, append_entry, check_why, name_host, name_user, read_trail
+from graytrace.workflow.choices import load_choices
 from graytrace.workflow.freshness import code_of_steps
 from graytrace.workflow.inventory import Digests, take_inventory
 from graytrace.workflow.locked_plan import (
@@ -29,7 +30,6 @@ from graytrace.workflow.locked_plan import (
     write_plan,
 )
 from graytrace.workflow.oversight import check_blinding, describe_end
-from graytrace.workflow.project import DEFAULTS
 
 PASSPHRASE_VARIABLE = "GRAYTRACE_PASSPHRASE"  # noqa: S105 - the variable's name
 
@@ -110,17 +110,11 @@ def run(args: argparse.Namespace) -> None:
 
 def _read_choices(args: argparse.Namespace) -> Config:
     """The configuration as a run would have it."""
-    if args.config and not args.config.is_file():
-        raise ConfigError(f"--config: there is no file {args.config}.")
-    files = [DEFAULTS, *([args.config.absolute()] if args.config else [])]
-    content: dict[str, object] = {}
-    for file in files:
-        content = merge_configs(content, read_config(file))
     named = {name: getattr(args, name) for name in ("bids_dir", "output_dir")}
     study: dict[str, object] = {name: str(path.absolute()) for name, path in named.items() if path is not None}
     if args.blind:
         study["blind"] = True
-    return load_config(merge_configs(content, {"study": study}), files)
+    return load_choices(args.config, study)
 
 
 def _find_before(path: Path, *, replaces: bool) -> str | None:

@@ -10,9 +10,8 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from graytrace.engines.registry import check_engines
-from graytrace.errors import ConfigError
-from graytrace.study.config import load_config, merge_configs, read_config
-from graytrace.workflow.project import DEFAULTS, PROFILES, SNAKEFILE
+from graytrace.workflow.choices import load_choices
+from graytrace.workflow.project import PROFILES, SNAKEFILE
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -54,13 +53,7 @@ def run(args: argparse.Namespace) -> None:
         "output_dir": str(args.output_dir.absolute()),
         **({"blind": True} if args.blind else {}),
     }
-    config_files = [DEFAULTS, *([args.config.absolute()] if args.config else [])]
-    if args.config and not args.config.is_file():
-        raise ConfigError(f"--config: there is no file {args.config}.")
-    content: dict[str, object] = {}
-    for file in config_files:
-        content = merge_configs(content, read_config(file))
-    config = load_config(merge_configs(content, {"study": study}), config_files)
+    config = load_choices(args.config, study)
     check_engines(config.engines, config.suites)
     config.require_data()
     config.output_dir.mkdir(parents=True, exist_ok=True)
