@@ -1,7 +1,14 @@
 import numpy as np
 import pytest
 
-from graytrace.algorithms.grids import cubic_affine, surround_corners, voxel_sizes_mm, voxel_volume_mm3
+from graytrace.algorithms.grids import (
+    affine_of_part,
+    box_around,
+    cubic_affine,
+    surround_corners,
+    voxel_sizes_mm,
+    voxel_volume_mm3,
+)
 
 OBLIQUE = np.array([[0.8, -0.6, 0, 5], [0.6, 0.8, 0, -3], [0, 0, 2, 1], [0, 0, 0, 1.0]])
 
@@ -29,3 +36,17 @@ def test_a_cubic_grid_reaches_both_corners():
 
 def test_a_cubic_affine_has_its_first_voxel_where_it_is_asked_for():
     np.testing.assert_array_equal(cubic_affine(1.5, (1, 2, 3)) @ [0, 0, 0, 1], [1, 2, 3, 1])
+
+
+def test_a_box_holds_the_mask_and_its_margin_within_the_grid():
+    mask = np.zeros((10, 9, 8), bool)
+    mask[1, 4:6, 7] = True
+    box = box_around(mask, (2.0, 1.2, 3.0))
+    assert box == (slice(0, 4), slice(2, 8), slice(4, 8))
+    assert mask[box].sum() == mask.sum()
+
+
+def test_a_part_lies_where_it_lay():
+    affine = np.array([[0.0, -2, 0, 5], [1, 0, 0, -3], [0, 0, 3, 7], [0, 0, 0, 1]])
+    part = affine_of_part(affine, (slice(2, 5), slice(0, 4), slice(1, 9)))
+    np.testing.assert_allclose(part @ [1, 2, 3, 1], affine @ [3, 2, 4, 1])
