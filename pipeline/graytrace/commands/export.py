@@ -17,6 +17,7 @@ from graytrace.files import file_sha256, write_json, write_text
 from graytrace.results.finished import Finished, read_finished
 from graytrace.results.sdtm import Record, describe_export, export_records, make_dataset, variables
 from graytrace.tables import read_participant, read_rows
+from graytrace.workflow.oversight import refuse_blinded
 
 TABLES = ("volumes", "atrophy")
 _ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,63}")
@@ -48,8 +49,9 @@ def run(args: argparse.Namespace) -> None:
     Raises
     ------
     ConfigError
-        The study's or a subject's identifier cannot be used.
+        The study's or a subject's identifier cannot be used, or the study is blinded.
     """
+    refuse_blinded(args.results)
     finished = read_finished(args.results, TABLES)
     study_id = _study_id(args.study_id, finished)
     exported = export_records(finished, study_id=study_id, subjects=_subjects(args.subjects, study_id, finished))

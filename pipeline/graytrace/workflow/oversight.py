@@ -156,7 +156,7 @@ def check_blinding(config: Config, trail: Trail) -> bool:
 
 
 def refuse_blinded(folder: Path) -> None:
-    """Refuse to make pages that name patients and visits of a study that is blinded.
+    """Refuse to write anew what names patients and visits of a study that is blinded.
 
     Raises
     ------
@@ -166,7 +166,7 @@ def refuse_blinded(folder: Path) -> None:
     trail = read_trail(folder)
     if _was_blind(trail) and not trail.is_unblinded:
         raise ConfigError(
-            f"The study in {folder} is blinded, and these pages name patients and visits. To lift that: "
+            f"The study in {folder} is blinded, and this names patients and visits. To lift that: "
             f'graytrace unblind {folder} --why "…"'
         )
 

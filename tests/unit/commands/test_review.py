@@ -138,10 +138,13 @@ def test_where_nobody_can_be_read_no_verdict_is_asked_for(blinded, capsys):
     assert main(["unblind", str(folder), "--why", "nobody was measured"]) == 0
 
 
-def test_pages_that_name_patients_are_refused_while_a_study_is_blinded(blinded, tmp_path, capsys):
-    assert main(["pages", str(blinded[0])]) == 1
-    assert "is blinded, and these pages name patients" in capsys.readouterr().err
+@pytest.mark.parametrize("command", [["pages"], ["export", "--sdtm"]])
+def test_what_names_patients_is_refused_while_a_study_is_blinded(blinded, tmp_path, capsys, command):
+    out = [str(tmp_path / "out")] if command[0] == "export" else []
+    assert main([*command, str(blinded[0]), *out]) == 1
+    assert "is blinded, and this names patients" in capsys.readouterr().err
     assert not list(tmp_path.rglob("*.pdf"))
+    assert not (tmp_path / "out").exists()
 
 
 def test_forced_unblinding_is_written_down_as_that(blinded):
