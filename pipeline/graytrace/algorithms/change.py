@@ -24,6 +24,7 @@ from graytrace.algorithms.coarse_registration import register_coarsely
 from graytrace.algorithms.evening import even_contrast, even_shading, even_sharpness, pure_voxels
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.midway import MidwayAlignment
+from graytrace.algorithms.movement import even_movement
 from graytrace.algorithms.precision import Evidence
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.scene import TISSUES, Scene, open_scene, register
@@ -86,6 +87,10 @@ class ChangeMeasure:
         Spread of the differential bias field that was removed.
     covered_percent : float
         Of baseline's gray matter, in both fields of view.
+    displaced_mm : float
+        Of the head in those lines of one visit's k-space that were displaced most, beyond what another axis shows.
+    is_still : bool
+        Whether no line had to be corrected.
     sharpness_difference_mm2 : three floats
         Variance of the follow-up's point spread less that of the baseline's along x, y, z, corrected.
     images : MidwayImages
@@ -99,6 +104,8 @@ class ChangeMeasure:
     residual_sd: float
     differential_bias_percent: float
     covered_percent: float
+    displaced_mm: float
+    is_still: bool
     sharpness_difference_mm2: tuple[float, float, float]
     images: MidwayImages
     structures: Mapping[str, StructureChange] = field(default_factory=dict)
@@ -150,6 +157,7 @@ def _evidence(
             noise_points=reading.noise_se_points(change, scene.inside),
             block_points=change.block_se_points(scene.spacing),
             scale_se_percent=100 * alignment.scale_se if alignment.has_skull else None,
+            movement_points=effects.get("movement", 0.0),
             sharpness_points=effects["sharpness"],
             shading_points=effects["shading"],
             contrast_points=effects["contrast"],
@@ -195,8 +203,12 @@ def measure_change(
     """
     visits = (baseline, followup)
     opening = open_scene(visits, alignment)
-    scene = opening.scene
-    halves = register(scene, register_coarsely(opening), _ITERATIONS)
+    taken = opening.scene
+    halves = register(taken, register_coarsely(opening), _ITERATIONS)
+    moved = even_movement(taken, visits, halves)
+    scene, visits = moved.scene, moved.visits
+    if moved.is_corrected:
+        halves = register(scene, register_coarsely(opening.of(scene)), _ITERATIONS)
     scene = even_contrast(scene, halves, pure_voxels(scene, halves))
     as_taken = scene.coefficients
     scene, halves, variance_mm2 = even_sharpness(scene, visits, halves)
@@ -208,7 +220,8 @@ def measure_change(
     reading = read_registration(scene, halves)
     surfaces = gray_surfaces(scene, (gm, wm, deep))
     changes = tissue_changes(scene, reading, (gm, wm, deep), surfaces)
-    others = {
+    others = {"movement": replace(scene, coefficients=taken.coefficients)} if moved.is_corrected else {}
+    others |= {
         "sharpness": replace(scene, coefficients=as_taken),
         "shading": replace(scene, gains=shaded),
         "contrast": _other_contrast(scene),
@@ -236,6 +249,8 @@ def measure_change(
         residual_sd=float(reading.residual[scene.inside].std()),
         differential_bias_percent=opening.field_percent,
         covered_percent=100 * float((gray * scene.seen).sum()) / (float(gray.sum()) + _NOTHING),
+        displaced_mm=moved.displaced_mm,
+        is_still=not moved.is_corrected,
         sharpness_difference_mm2=(float(variance_mm2[0]), float(variance_mm2[1]), float(variance_mm2[2])),
         images=images,
         structures={}

@@ -15,6 +15,7 @@ from graytrace.statistics.intervals import HALF_INTERVAL_SES
 # Shares of what is measured on the pair, fitted to simulated pairs by benchmarks/calibrate.py (docs/validation.md)
 POINTS_PER_PERCENT_LENGTH = 3.0  # a volume grows with the cube of a length
 _UNKNOWN_SCALE_PERCENT = 0.12  # standard deviation of scanners' drift, where no skull tells it; by hand
+_LEAST_MOVEMENT_POINTS = 0.15  # that is left where a head moved, whatever its correction did
 _LEAST_SCALE_PERCENT = 0.025  # of gradients' non-linearity: what the skull was off by on drawn pairs, root mean square
 
 
@@ -24,7 +25,7 @@ class Shares:
 
     Parameters
     ----------
-    sharpness, shading : float
+    movement, sharpness, shading : float
         Of what the correction did.
     model : float
         Of the change, for each millimeter of the longest edge of a voxel.
@@ -34,6 +35,7 @@ class Shares:
         Points for each millimeter of the longest edge of a voxel.
     """
 
+    movement: float
     sharpness: float
     shading: float
     model: float
@@ -42,12 +44,12 @@ class Shares:
 
 
 SHARES = {
-    "gm": Shares(sharpness=0.26, shading=0.12, model=0.03, agreement=0.10, texture=0.045),
-    "cortical_gm": Shares(sharpness=0.27, shading=0.12, model=0.033, agreement=0.08, texture=0.05),
-    "deep_gm": Shares(sharpness=0.16, shading=0.13, model=0.075, agreement=0.05, texture=0.15),
+    "gm": Shares(movement=0.25, sharpness=0.26, shading=0.12, model=0.03, agreement=0.10, texture=0.045),
+    "cortical_gm": Shares(movement=0.25, sharpness=0.27, shading=0.12, model=0.033, agreement=0.08, texture=0.05),
+    "deep_gm": Shares(movement=0.25, sharpness=0.16, shading=0.13, model=0.075, agreement=0.05, texture=0.15),
     # more texture than the fit's 0.04: white matter of a real pair of one session was off by 1.5 points at 4.8 mm
-    "wm": Shares(sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.08),
-    "brain": Shares(sharpness=0.14, shading=0.12, model=0.03, agreement=0.065, texture=0.035),
+    "wm": Shares(movement=0.25, sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.08),
+    "brain": Shares(movement=0.25, sharpness=0.14, shading=0.12, model=0.03, agreement=0.065, texture=0.035),
 }
 
 
@@ -65,7 +67,7 @@ class Evidence:
         Standard error by what blocks of the brain say differently, percentage points.
     scale_se_percent : float or None
         Standard error of the scanner's length scale, percent; None where it could not be corrected.
-    sharpness_points, shading_points : float
+    movement_points, sharpness_points, shading_points : float
         What each correction did to the change, percentage points.
     contrast_points : float
         What a contrast other by its standard error would do to the change, percentage points.
@@ -79,11 +81,17 @@ class Evidence:
     noise_points: float
     block_points: float
     scale_se_percent: float | None
+    movement_points: float
     sharpness_points: float
     shading_points: float
     contrast_points: float
     difference_percent: float
     longest_voxel_mm: float
+
+    @property
+    def has_moved(self) -> bool:
+        """Whether lines that were taken elsewhere had to be corrected."""
+        return self.movement_points != 0
 
 
 EVIDENCE_POINTS = tuple(field.name for field in fields(Evidence) if field.name.endswith("_points"))
@@ -94,14 +102,15 @@ class ErrorBudget:
     """Standard errors of the parts, percentage points.
 
     `noise` of both scans; `blocks`, what parts of the brain say differently; `geometry` that the skull leaves open;
-    `sharpness` and `shading`, shares of what their corrections did; `contrast` that cortex and deep nuclei leave open;
-    `model`, loss that registration and boundary shift see only in part; `agreement`, a share of the gap to the plain
-    difference of the two segmentations; `texture`, what signal varies by itself, more where slices are thick.
+    `movement`, `sharpness` and `shading`, shares of what their corrections did; `contrast` that cortex and deep nuclei
+    leave open; `model`, loss that registration and boundary shift see only in part; `agreement`, a share of the gap to
+    the plain difference of the two segmentations; `texture`, what signal varies by itself, more where slices are thick.
     """
 
     noise: float
     blocks: float
     geometry: float
+    movement: float
     sharpness: float
     shading: float
     contrast: float
@@ -136,8 +145,8 @@ def budget_error(evidence: Evidence, shares: Shares) -> ErrorBudget:
     ...     budget_error(
     ...         Evidence(
     ...             change_percent=-1.0, noise_points=0.01, block_points=0.05, scale_se_percent=scale,
-    ...             sharpness_points=0.0, shading_points=0.0, contrast_points=0.0, difference_percent=-1.0,
-    ...             longest_voxel_mm=1.0,
+    ...             movement_points=0.0, sharpness_points=0.0, shading_points=0.0, contrast_points=0.0,
+    ...             difference_percent=-1.0, longest_voxel_mm=1.0,
     ...         ),
     ...         SHARES["gm"],
     ...     ).se
@@ -153,6 +162,7 @@ def budget_error(evidence: Evidence, shares: Shares) -> ErrorBudget:
         noise=e.noise_points,
         blocks=e.block_points if np.isfinite(e.block_points) else 0.0,  # a brain of one block tells nothing
         geometry=POINTS_PER_PERCENT_LENGTH * scale,
+        movement=float(np.hypot(shares.movement * e.movement_points, _LEAST_MOVEMENT_POINTS)) if e.has_moved else 0.0,
         sharpness=shares.sharpness * abs(e.sharpness_points),
         shading=shares.shading * abs(e.shading_points),
         contrast=abs(e.contrast_points),

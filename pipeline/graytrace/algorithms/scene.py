@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -199,6 +199,23 @@ class Opening:
     plain: tuple[Image, Image]
     near: Mask
     field_percent: float
+
+    def of(self, scene: Scene) -> Opening:
+        """The same opening with other images.
+
+        Parameters
+        ----------
+        scene : Scene
+            On the same grid.
+
+        Returns
+        -------
+        Opening
+        """
+        baseline, followup = (
+            sample_spline(c, m, self.halves.velocity) for c, m in zip(scene.coefficients, scene.to_voxel, strict=True)
+        )
+        return replace(self, scene=scene, plain=(baseline, followup))
 
 
 def open_scene(visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignment) -> Opening:

@@ -13,6 +13,7 @@ _PARTS = {
     "noise": ("noise", "the noise of both scans", "#56B4E9"),
     "blocks": ("parts of the brain", "parts of the brain that changed differently", "#0072B2"),
     "geometry": ("geometry", "the scanner's length scale", "#D55E00"),
+    "movement": ("movement", "the head's movement while one of the scans was taken", "#332288"),
     "sharpness": ("sharpness", "the different sharpness of both scans", "#CC79A7"),
     "shading": ("shading", "the different shading of both scans", "#F0E442"),
     "contrast": ("contrast", "a contrast of gray and white matter that may have changed", "#882255"),

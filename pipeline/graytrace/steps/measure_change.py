@@ -73,12 +73,19 @@ def run(args: argparse.Namespace) -> None:
 
 
 def _flags(measures: Mapping[str, Any]) -> list[Flag]:
-    """Flags where a visit does not show all of the gray matter, and where one is much less sharp."""
+    """Flags where a visit does not show all of the gray matter, where one moved, and where one is much less sharp."""
     flags = []
     covered = measures.get("covered_percent", 100.0)
     if covered < _COVERED_PERCENT:
         message = f"Only {covered:.1f} % of the gray matter is in both fields of view: the change is that of this part."
         flags.append(Flag("field_of_view_differs", message))
+    if "movement_effect_points" in measures:
+        effect, far = measures["movement_effect_points"], measures["displaced_mm"]
+        message = (
+            f"The head moved while one of the scans was taken: some of its lines show it {far:.1f} mm elsewhere. The "
+            f"correction moved the change of gray matter by {effect:+.2f} points; a part of it may be left."
+        )
+        flags.append(Flag("head_moved", message))
     effect = measures.get("sharpness_effect_points", 0.0)
     if abs(effect) > _SHARPNESS_LIMIT_POINTS:
         message = (

@@ -24,7 +24,7 @@ from graytrace.images.reading import read_volume
 from graytrace.images.writing import write_volume
 
 VISITS = ("baseline", "followup")
-_NUMBERS = ("gm_jacobian_percent", "differential_bias_percent", "covered_percent")
+_NUMBERS = ("gm_jacobian_percent", "differential_bias_percent", "covered_percent", "displaced_mm")
 _PARTS = ("cortical_gm", "deep_gm")  # of gray matter
 _TISSUES = ("gm", "wm", "subcortical_gm")
 # structures that have columns in atrophy.tsv
@@ -133,6 +133,8 @@ def _measures(change: ChangeMeasure, *, parts: bool) -> dict[str, Any]:
     if not math.isfinite(change.gm_change_percent):
         raise ValueError("there is no gray matter that both visits have in common")
     numbers: dict[str, float] = {name: float(getattr(change, name)) for name in _NUMBERS}
+    if not change.is_still:
+        numbers["movement_effect_points"] = change.evidence["gm"].movement_points
     numbers["sharpness_effect_points"] = change.evidence["gm"].sharpness_points
     for axis, difference in zip("xyz", change.sharpness_difference_mm2, strict=True):
         numbers[f"sharpness_difference_{axis}_mm2"] = difference

@@ -1,0 +1,141 @@
+"""Two visits of which one moved while it was taken: found by its lines of k-space, and the same in both afterwards."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+
+import numpy as np
+from scipy import ndimage
+
+from graytrace.algorithms.deformation import Halves, spline_coefficients
+from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.algorithms.moved_lines import ROUNDS, fit_lines, take_out
+from graytrace.algorithms.resampling import resample
+from graytrace.algorithms.scene import Scene
+from graytrace.algorithms.visits import VisitTissue
+from graytrace.arrays import Image, ScalarField, Vector
+
+# "by hand" here: set while the method was written; docs/validation.md (Motion) has what pairs with and without show
+# a scan is taken line by line along one axis, so that axis stands out; loss, shading and blur seem movement along all
+_STANDS_OUT_MM, _STANDS_OUT_TIMES = 0.08, 1.4  # beyond the next axis; pairs that did not move stay below 0.04
+_DISPLACED_PERCENTILE = 97  # a movement that lasted for a thirtieth of the scan
+_EDGE_VOXELS, _EDGE_SMOOTH = 2, 1.5  # by hand: the rim of the brain turns up where the bone behind it does not count
+_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
+_FEW_VOXELS = 500  # by hand: for a mean
+
+
+@dataclass(frozen=True)
+class EvenMovement:
+    """A scene whose visits hold the same movement.
+
+    Parameters
+    ----------
+    scene : Scene
+    visits : two VisitTissue
+        Baseline and follow-up, whose images were corrected by halves.
+    displaced_mm : float
+        Of the head in the lines that were displaced most (97th percentile), beyond what another axis shows.
+    is_corrected : bool
+        Whether any line was.
+    """
+
+    scene: Scene
+    visits: tuple[VisitTissue, VisitTissue]
+    displaced_mm: float
+    is_corrected: bool
+
+
+@dataclass(frozen=True)
+class _Lines:
+    """Both visits on the grid of one of them: itself first.
+
+    `own` and `other` are (X, Y, Z), white matter = 1; `model` is their anatomy without noise, `window` the brain.
+    """
+
+    own: Image
+    other: Image
+    model: Image
+    window: ScalarField
+    voxel_mm: Vector
+
+    @classmethod
+    def of(cls, scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves) -> tuple[_Lines, _Lines]:
+        images = scene.registered(halves)
+        model = _model(scene, halves, (images[0] + images[1]) / 2)
+        core = ndimage.binary_erosion(scene.inside, iterations=_EDGE_VOXELS).astype(np.float32)
+        window = ndimage.gaussian_filter(core, _EDGE_SMOOTH)
+        found = []
+        for own, (visit, to_voxel) in enumerate(zip(visits, scene.to_voxel, strict=True)):
+            to_grid = np.linalg.inv(to_voxel)
+            here = [
+                resample(image, to_grid, visit.image.shape) for image in (images[own], images[1 - own], model, window)
+            ]
+            found.append(cls(here[0], here[1], here[2], here[3], voxel_sizes_mm(visit.voxel_to_ras)))
+        return found[0], found[1]
+
+    def displaced_mm(self, axis: int) -> float:
+        """Displacement in the lines along an axis that were displaced most; 0 where lines tell nothing."""
+        fit = fit_lines((self.other, self.own), self.model, self.window, axis, self.voxel_mm)
+        told = fit.displaced_mm()
+        return float(np.percentile(told, _DISPLACED_PERCENTILE)) if told.size else 0.0
+
+    def _distance(self, image: Image) -> float:
+        """How far an image is from the other visit's."""
+        return float(np.sum(((image - self.other) * self.window) ** 2, dtype=np.float64))
+
+    def without_half(self, image: Image, axis: int) -> Image:
+        """The visit's own image on its grid, half of what it moved against the other one taken out."""
+        own, corrected = self.own, np.asarray(image, np.float32)
+        for _ in range(ROUNDS):
+            fit = fit_lines((self.other, own), self.model, self.window, axis, self.voxel_mm)
+            movement = fit.movement()
+            nearer = take_out(own, movement, axis, self.voxel_mm, fit.center)
+            if self._distance(nearer) >= self._distance(own):  # it was no movement, or is known as well as can be
+                break
+            own, corrected = nearer, take_out(corrected, movement, axis, self.voxel_mm, fit.center)
+        return np.asarray((corrected + image) / 2, np.float32)
+
+
+def _model(scene: Scene, halves: Halves, mean: Image) -> Image:
+    """Both visits' anatomy without noise: each tissue has one signal."""
+    gm, wm = (scene.common(name, halves) for name in ("gm", "wm"))
+    fluid = np.where(scene.inside, 1 - gm - wm, 0)
+    model = np.zeros_like(mean)
+    for fraction in (gm, wm, fluid):
+        pure = scene.inside & (fraction > _PURE)
+        if np.count_nonzero(pure) >= _FEW_VOXELS:
+            model += fraction * mean[pure].mean()
+    return model
+
+
+def even_movement(scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves) -> EvenMovement:
+    """Make both visits hold the same lines that were taken elsewhere.
+
+    Whether lines were displaced is asked once the visits are registered; by how much, before, because a flow takes a
+    part of their displacement for shifts of borders.
+
+    Parameters
+    ----------
+    scene : Scene
+    visits : two VisitTissue
+        Baseline and follow-up, each on its own grid.
+    halves : Halves
+        The flow so far.
+
+    Returns
+    -------
+    EvenMovement
+        With the scene and the visits as they were where no line is displaced.
+    """
+    seen = _Lines.of(scene, visits, halves)
+    displaced = np.mean([[lines.displaced_mm(axis) for axis in range(3)] for lines in seen], axis=0)
+    _, second, most = np.sort(displaced)
+    moved = most - second > _STANDS_OUT_MM and most > _STANDS_OUT_TIMES * second
+    if moved:
+        axis = int(np.argmax(displaced))
+        still = np.zeros_like(halves.velocity)
+        before = _Lines.of(scene, visits, Halves(still, still, still))
+        images = [lines.without_half(visit.image, axis) for lines, visit in zip(before, visits, strict=True)]
+        scene = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
+        visits = (replace(visits[0], image=images[0]), replace(visits[1], image=images[1]))
+    return EvenMovement(scene, visits, float(most - second), bool(moved))
