@@ -15,7 +15,7 @@ from graytrace.statistics.intervals import HALF_INTERVAL_SES
 # Shares of what is measured on the pair, fitted to simulated pairs by benchmarks/calibrate.py (docs/validation.md)
 POINTS_PER_PERCENT_LENGTH = 3.0  # a volume grows with the cube of a length
 _UNKNOWN_SCALE_PERCENT = 0.12  # standard deviation of scanners' drift, where no skull tells it; by hand
-_LEAST_MOVEMENT_POINTS = 0.15  # that is left where a head moved, whatever its correction did
+_LEAST_MOVEMENT_POINTS = 0.25  # that is left where a head moved, whatever its correction did
 _LEAST_SCALE_PERCENT = 0.025  # of gradients' non-linearity: what the skull was off by on drawn pairs, root mean square
 
 
@@ -44,12 +44,12 @@ class Shares:
 
 
 SHARES = {
-    "gm": Shares(movement=0.25, sharpness=0.26, shading=0.12, model=0.03, agreement=0.10, texture=0.045),
-    "cortical_gm": Shares(movement=0.25, sharpness=0.27, shading=0.12, model=0.033, agreement=0.08, texture=0.05),
-    "deep_gm": Shares(movement=0.25, sharpness=0.16, shading=0.13, model=0.075, agreement=0.05, texture=0.15),
+    "gm": Shares(movement=0.1, sharpness=0.26, shading=0.12, model=0.03, agreement=0.10, texture=0.045),
+    "cortical_gm": Shares(movement=0.1, sharpness=0.27, shading=0.12, model=0.033, agreement=0.08, texture=0.05),
+    "deep_gm": Shares(movement=0.1, sharpness=0.16, shading=0.13, model=0.075, agreement=0.05, texture=0.15),
     # more texture than the fit's 0.04: white matter of a real pair of one session was off by 1.5 points at 4.8 mm
-    "wm": Shares(movement=0.25, sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.08),
-    "brain": Shares(movement=0.25, sharpness=0.14, shading=0.12, model=0.03, agreement=0.065, texture=0.035),
+    "wm": Shares(movement=0.1, sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.08),
+    "brain": Shares(movement=0.1, sharpness=0.14, shading=0.12, model=0.03, agreement=0.065, texture=0.035),
 }
 
 

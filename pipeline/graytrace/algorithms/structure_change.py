@@ -37,7 +37,7 @@ _SHARES: Mapping[Tissue, Shares] = {
     "cortex": SHARES["cortical_gm"],
     "white": SHARES["wm"],
     # no fit: shading and sharpness are read from gray matter; fluid is measured by its border alone
-    "fluid": Shares(movement=0.25, sharpness=0.2, shading=0.1, model=0.03, agreement=0.1, texture=0.15),
+    "fluid": Shares(movement=0.1, sharpness=0.2, shading=0.1, model=0.03, agreement=0.1, texture=0.15),
 }
 _OF_TISSUE: Mapping[Tissue, str] = {"deep": "deep_gm", "cortex": "cortical_gm", "white": "wm", "fluid": "gm"}
 
