@@ -24,7 +24,7 @@ from graytrace.arrays import Image, Mask, Matrix, ScalarField, Vector
 # "by hand" here: set while the method was written, on simulated pairs; docs/validation.md (Motion) has what they do
 _ARM_MM = 80.0  # half a head: turns count by what they move its rim
 _HIGH_PASS_MM = 8.0  # shading is smoother
-_COLUMN_MM = 1.6  # by hand: columns of voxels beside each other are averaged up to here, which tells the same of lines
+COLUMN_MM = 1.6  # by hand: columns of voxels beside each other are averaged up to here, which tells the same of lines
 _LEAST_PER_MM = 0.02  # cycles: below it is shading
 # cycles per mm and per voxel: beyond it are noise, what zero-filling left empty, and slopes that voxels do not show
 _MOST = 0.36
@@ -172,7 +172,15 @@ def _in_columns(image: Image, axis: int, times: tuple[int, int, int]) -> Image:
     return image
 
 
-def fit_lines(images: tuple[Image, Image], model: Image, window: ScalarField, axis: int, voxel_mm: Vector) -> LineFit:
+def fit_lines(
+    images: tuple[Image, Image],
+    model: Image,
+    window: ScalarField,
+    axis: int,
+    voxel_mm: Vector,
+    *,
+    column_mm: float = COLUMN_MM,
+) -> LineFit:
     """Explain the difference of two aligned visits line by line.
 
     Instrumental variables (Wald 1940, https://doi.org/10.1214/aoms/1177731868): the derivatives of both visits' mean
@@ -189,13 +197,15 @@ def fit_lines(images: tuple[Image, Image], model: Image, window: ScalarField, ax
     axis : int
         Along which lines are taken.
     voxel_mm : (3,) ndarray
+    column_mm : float
+        Columns of voxels are averaged to about this width.
 
     Returns
     -------
     LineFit
     """
     part, count = _box_along(window, axis), window.shape[axis]
-    others = [max(int(_COLUMN_MM / mm + 0.5), 1) for mm in voxel_mm]
+    others = [max(int(column_mm / mm + 0.5), 1) for mm in voxel_mm]
     times = (others[0], others[1], others[2])
     mean, difference, clean, seen = (
         _in_columns(image[part], axis, times)

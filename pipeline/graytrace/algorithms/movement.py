@@ -19,6 +19,7 @@ from graytrace.arrays import Image, ScalarField, Vector
 # a scan is taken line by line along one axis, so that axis stands out; loss, shading and blur seem movement along all
 _STANDS_OUT_MM, _STANDS_OUT_TIMES = 0.08, 1.4  # beyond the next axis; pairs that did not move stay below 0.04
 _DISPLACED_PERCENTILE = 97  # a movement that lasted for a thirtieth of the scan
+_ASKED_COLUMN_MM = 3.2  # whether a head moved is seen in means of columns, at a third of the time
 _EDGE_VOXELS, _EDGE_SMOOTH = 2, 1.5  # by hand: the rim of the brain turns up where the bone behind it does not count
 _PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
 _FEW_VOXELS = 500  # by hand: for a mean
@@ -75,7 +76,8 @@ class _Lines:
 
     def displaced_mm(self, axis: int) -> float:
         """Displacement in the lines along an axis that were displaced most; 0 where lines tell nothing."""
-        fit = fit_lines((self.other, self.own), self.model, self.window, axis, self.voxel_mm)
+        images = (self.other, self.own)
+        fit = fit_lines(images, self.model, self.window, axis, self.voxel_mm, column_mm=_ASKED_COLUMN_MM)
         told = fit.displaced_mm()
         return float(np.percentile(told, _DISPLACED_PERCENTILE)) if told.size else 0.0
 
