@@ -9,7 +9,7 @@ import pytest
 
 from graytrace.cli import main
 from graytrace.files import file_sha256
-from graytrace.workflow.audit_trail import TRAIL_NAME, read_trail
+from graytrace.workflow.audit_trail import HEAD_NAME, read_trail
 
 EXCLUDED = "exclusion added: sub-02 BL_M24 (motion, by AB on 2026-05-06: blurred)"
 REPLACED = "file replaced: sub-02/ses-BL/anat/sub-02_ses-BL_T1w.nii.gz (sha256"
@@ -87,7 +87,7 @@ def test_check_tells_departures_too(audited, capsys):
 def test_a_killed_run_leaves_a_start_without_an_end(small, tmp_path, start, capsys):
     out = tmp_path / "out"
     process, messages = start("killed", small, out)
-    while process.poll() is None and not (out / TRAIL_NAME).is_file():
+    while process.poll() is None and not (out / HEAD_NAME).is_file():
         time.sleep(0.05)
     assert process.poll() is None, messages.read_text()
     os.killpg(process.pid, signal.SIGKILL)
