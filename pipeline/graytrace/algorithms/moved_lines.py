@@ -232,7 +232,7 @@ def fit_lines(
     found = np.einsum("ljk,lk->lj", inverse, right)
     left = values - np.einsum("lj,ljn->ln", found.astype(np.float32), rows)
     noise = (np.abs(left) ** 2).mean(1) / 2
-    error = np.sqrt(np.abs(np.einsum("lij,ljk,lik->li", inverse, power, inverse)) * noise[:, None])
+    error = np.sqrt(np.abs(np.einsum("lab,lbc,lac->la", inverse, power, inverse)) * noise[:, None])
     known = (frequency * max(float(voxel_mm[axis]), 1.0) < _MOST) & (np.arange(len(values)) > 1)
     start = np.array([side.start for side in part])
     return LineFit(
