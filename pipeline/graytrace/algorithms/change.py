@@ -89,8 +89,6 @@ class ChangeMeasure:
         Of baseline's gray matter, in both fields of view.
     displaced_mm : float
         Of the head in those lines of one visit's k-space that were displaced most, beyond what another axis shows.
-    is_still : bool
-        Whether no line had to be corrected.
     sharpness_difference_mm2 : three floats
         Variance of the follow-up's point spread less that of the baseline's along x, y, z, corrected.
     images : MidwayImages
@@ -105,7 +103,6 @@ class ChangeMeasure:
     differential_bias_percent: float
     covered_percent: float
     displaced_mm: float
-    is_still: bool
     sharpness_difference_mm2: tuple[float, float, float]
     images: MidwayImages
     structures: Mapping[str, StructureChange] = field(default_factory=dict)
@@ -114,6 +111,11 @@ class ChangeMeasure:
     def changes(self) -> dict[str, float]:
         """Percent of baseline of each tissue; not a number without tissue."""
         return {tissue: evidence.change_percent for tissue, evidence in self.evidence.items()}
+
+    @property
+    def is_still(self) -> bool:
+        """Whether no line had to be corrected for a movement."""
+        return not self.evidence["gm"].has_moved
 
     @property
     def gm_change_percent(self) -> float:
@@ -250,7 +252,6 @@ def measure_change(
         differential_bias_percent=opening.field_percent,
         covered_percent=100 * float((gray * scene.seen).sum()) / (float(gray.sum()) + _NOTHING),
         displaced_mm=moved.displaced_mm,
-        is_still=not moved.is_corrected,
         sharpness_difference_mm2=(float(variance_mm2[0]), float(variance_mm2[1]), float(variance_mm2[2])),
         images=images,
         structures={}

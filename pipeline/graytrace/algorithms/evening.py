@@ -7,7 +7,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from graytrace.algorithms.deformation import Halves, spline_coefficients
+from graytrace.algorithms.deformation import Halves
 from graytrace.algorithms.intensity import compare_contrast, even_out
 from graytrace.algorithms.scene import Scene, register
 from graytrace.algorithms.sharpness import estimate_sharpness_difference, match_sharpness
@@ -117,7 +117,7 @@ def even_sharpness(
             *even.registered(halves), gm, wm, scene.inside, scene.spacing
         )
         images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
-        even = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
+        even = scene.showing(images)
     return even, halves, variance * scene.spacing**2
 
 

@@ -87,6 +87,8 @@ class LineFit:
         order = 3 if number == 0 else 1
         smooth = np.stack([self.frequency ** (2 * power) for power in range(order)], axis=1)
         told, values = self.told, self.found[:, number]
+        if not told.any():  # slices thicker than what moves in a head
+            return np.zeros_like(values)
         weight = np.where(told, 1 / np.maximum(self.error[:, number], _NOTHING) ** 2, 0)
         weight = np.minimum(weight, np.percentile(weight[told], _WEIGHT_PERCENTILE))
         robust = weight

@@ -7,11 +7,12 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from graytrace.algorithms.deformation import Halves, spline_coefficients
+from graytrace.algorithms.deformation import Halves
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.moved_lines import ROUNDS, fit_lines, take_out
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.scene import Scene
+from graytrace.algorithms.sharpness import image_of_fractions
 from graytrace.algorithms.visits import VisitTissue
 from graytrace.arrays import Image, ScalarField, Vector
 
@@ -21,8 +22,6 @@ _STANDS_OUT_MM, _STANDS_OUT_TIMES = 0.08, 1.4  # beyond the next axis; pairs tha
 _DISPLACED_PERCENTILE = 97  # a movement that lasted for a thirtieth of the scan
 _ASKED_COLUMN_MM = 3.2  # whether a head moved is seen in means of columns, at a third of the time
 _EDGE_VOXELS, _EDGE_SMOOTH = 2, 1.5  # by hand: the rim of the brain turns up where the bone behind it does not count
-_PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
-_FEW_VOXELS = 500  # by hand: for a mean
 
 
 @dataclass(frozen=True)
@@ -60,11 +59,15 @@ class _Lines:
     voxel_mm: Vector
 
     @classmethod
-    def of(cls, scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves) -> tuple[_Lines, _Lines]:
+    def of(cls, scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves) -> list[_Lines]:
+        """Both of them; none where a tissue has hardly a pure voxel, or hardly any is seen."""
         images = scene.registered(halves)
-        model = _model(scene, halves, (images[0] + images[1]) / 2)
-        core = ndimage.binary_erosion(scene.inside, iterations=_EDGE_VOXELS).astype(np.float32)
-        window = ndimage.gaussian_filter(core, _EDGE_SMOOTH)
+        gm, wm = (scene.common(name, halves) for name in ("gm", "wm"))
+        model = image_of_fractions((images[0] + images[1]) / 2, gm, wm, scene.inside)
+        core = ndimage.binary_erosion(scene.inside, iterations=_EDGE_VOXELS)
+        if model is None or not core.any():
+            return []
+        window = ndimage.gaussian_filter(core.astype(np.float32), _EDGE_SMOOTH)
         found = []
         for own, (visit, to_voxel) in enumerate(zip(visits, scene.to_voxel, strict=True)):
             to_grid = np.linalg.inv(to_voxel)
@@ -72,7 +75,7 @@ class _Lines:
                 resample(image, to_grid, visit.image.shape) for image in (images[own], images[1 - own], model, window)
             ]
             found.append(cls(here[0], here[1], here[2], here[3], voxel_sizes_mm(visit.voxel_to_ras)))
-        return found[0], found[1]
+        return found
 
     def displaced_mm(self, axis: int) -> float:
         """Displacement in the lines along an axis that were displaced most; 0 where lines tell nothing."""
@@ -98,18 +101,6 @@ class _Lines:
         return np.asarray((corrected + image) / 2, np.float32)
 
 
-def _model(scene: Scene, halves: Halves, mean: Image) -> Image:
-    """Both visits' anatomy without noise: each tissue has one signal."""
-    gm, wm = (scene.common(name, halves) for name in ("gm", "wm"))
-    fluid = np.where(scene.inside, 1 - gm - wm, 0)
-    model = np.zeros_like(mean)
-    for fraction in (gm, wm, fluid):
-        pure = scene.inside & (fraction > _PURE)
-        if np.count_nonzero(pure) >= _FEW_VOXELS:
-            model += fraction * mean[pure].mean()
-    return model
-
-
 def even_movement(scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves) -> EvenMovement:
     """Make both visits hold the same lines that were taken elsewhere.
 
@@ -130,14 +121,16 @@ def even_movement(scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves:
         With the scene and the visits as they were where no line is displaced.
     """
     seen = _Lines.of(scene, visits, halves)
+    if not seen:
+        return EvenMovement(scene, visits, 0.0, is_corrected=False)
     displaced = np.mean([[lines.displaced_mm(axis) for axis in range(3)] for lines in seen], axis=0)
     _, second, most = np.sort(displaced)
     moved = most - second > _STANDS_OUT_MM and most > _STANDS_OUT_TIMES * second
-    if moved:
+    still = np.zeros_like(halves.velocity)
+    before = _Lines.of(scene, visits, Halves(still, still, still)) if moved else []
+    if before:
         axis = int(np.argmax(displaced))
-        still = np.zeros_like(halves.velocity)
-        before = _Lines.of(scene, visits, Halves(still, still, still))
         images = [lines.without_half(visit.image, axis) for lines, visit in zip(before, visits, strict=True)]
-        scene = replace(scene, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
+        scene = scene.showing((images[0], images[1]))
         visits = (replace(visits[0], image=images[0]), replace(visits[1], image=images[1]))
-    return EvenMovement(scene, visits, float(most - second), bool(moved))
+    return EvenMovement(scene, visits, float(most - second), is_corrected=bool(before))

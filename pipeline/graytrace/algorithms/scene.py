@@ -78,6 +78,20 @@ class Scene:
         x, y, z = np.sqrt(np.mean(variances, axis=0))
         return float(x), float(y), float(z)
 
+    def showing(self, images: tuple[Image, Image]) -> Scene:
+        """The same scene with other images.
+
+        Parameters
+        ----------
+        images : two (A, B, C) float
+            Of baseline and follow-up, each on its own grid.
+
+        Returns
+        -------
+        Scene
+        """
+        return replace(self, coefficients=(spline_coefficients(images[0]), spline_coefficients(images[1])))
+
     def halves(self, velocity: VectorField) -> Halves:
         """The flow of a velocity from midway space to both visits.
 

@@ -45,8 +45,23 @@ def second_derivatives(image: Image) -> Iterator[ScalarField]:
         yield np.diff(np.pad(image, pad, mode="edge"), 2, axis=axis)
 
 
-def _border_model(mean: Image, gm: Fractions, wm: Fractions, inside: Mask) -> Image | None:
-    """The mean image as its fractions say it, without noise; None where a tissue has hardly a pure voxel."""
+def image_of_fractions(mean: Image, gm: Fractions, wm: Fractions, inside: Mask) -> Image | None:
+    """An image as its fractions say it, without noise: each tissue has one signal.
+
+    Parameters
+    ----------
+    mean : (X, Y, Z) float32
+        The image, or the mean of several.
+    gm, wm : (X, Y, Z) float32 in [0, 1]
+        The rest is fluid.
+    inside : (X, Y, Z) bool
+        Intracranial voxels.
+
+    Returns
+    -------
+    (X, Y, Z) float32 ndarray or None
+        In the image's unit; None where a tissue has hardly a pure voxel.
+    """
     csf = 1 - gm - wm
     model = np.zeros_like(mean)
     for fraction in (gm, wm, csf):
@@ -99,7 +114,7 @@ def estimate_sharpness_difference(
     csf = 1 - white_of_both - (gm[0] + gm[1]) / 2
     border = inside & (ndimage.uniform_filter(np.where(inside, csf, 1).astype(np.float32), 3) < _NO_CSF)
     mean = (baseline + followup) / 2
-    models = [_border_model(mean, *fractions, inside) for fractions in zip(gm, wm, strict=True)]
+    models = [image_of_fractions(mean, *fractions, inside) for fractions in zip(gm, wm, strict=True)]
     if models[0] is None or models[1] is None or np.count_nonzero(border) < _FEWEST_VOXELS:
         return np.zeros(3)
     white = white_of_both[border]

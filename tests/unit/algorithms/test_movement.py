@@ -9,6 +9,8 @@ from scipy import ndimage
 from graytrace.algorithms.change import measure_change
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.moved_lines import LineFit, fit_lines, take_out
+from graytrace.algorithms.movement import even_movement
+from graytrace.algorithms.scene import open_scene
 from graytrace.algorithms.visits import VisitTissue
 from graytrace.phantoms.acquisition import ScanSettings
 from graytrace.phantoms.atrophy import TissueLoss
@@ -79,6 +81,29 @@ def test_lines_that_tell_nothing_are_no_movement():
     fit = LineFit(np.linspace(0.05, 0.3, 6), np.zeros((6, 9)), error, MM, 2.0)
     assert not fit.movement().any()
     assert not fit.displaced_mm().any()
+
+
+def test_slices_that_are_too_thick_to_tell_are_no_movement(pair):
+    visit = pair[0][0]
+    thick = np.array([2.0, 30.0, 2.0])
+    part = (slice(None), slice(0, None, 15), slice(None))
+    image, window = visit.image[part], _window(visit)[part]
+    fit = fit_lines((image, image + window), image, window, AXIS, thick)
+    assert not fit.told.any()
+    assert not fit.displaced_mm().size
+    assert not fit.movement().any()
+
+
+def test_visits_that_show_too_little_are_left_as_they_are(pair):
+    rim = [
+        replace(visit, intracranial_mask=visit.intracranial_mask & ~ndimage.binary_erosion(visit.intracranial_mask))
+        for visit in pair[0]
+    ]
+    opening = open_scene((rim[0], rim[1]), STILL)
+    found = even_movement(opening.scene, (rim[0], rim[1]), opening.halves)
+    assert not found.is_corrected
+    assert found.scene is opening.scene
+    assert found.displaced_mm == 0
 
 
 def test_a_head_that_moved_while_it_was_scanned_is_measured_as_if_it_had_not(pair):
