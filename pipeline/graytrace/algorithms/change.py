@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from graytrace.algorithms.coarse_registration import register_coarsely
-from graytrace.algorithms.evening import even_contrast, even_shading, even_sharpness, pure_voxels
+from graytrace.algorithms.evening import even_contrast, even_shading, even_sharpness, outer_surfaces, pure_voxels
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.movement import even_movement
@@ -213,10 +213,11 @@ def measure_change(
         halves = register(scene, register_coarsely(opening.of(scene)), _ITERATIONS)
     scene = even_contrast(scene, halves, pure_voxels(scene, halves))
     as_taken = scene.coefficients
-    scene, halves, variance_mm2 = even_sharpness(scene, visits, halves)
+    outer = outer_surfaces(scene, halves)
+    scene, halves, variance_mm2 = even_sharpness(scene, visits, halves, outer)
     shaded = scene.gains
     pure = pure_voxels(scene, halves)
-    scene = even_contrast(even_shading(scene, halves, pure), halves, pure)
+    scene = even_contrast(even_shading(scene, halves, pure), halves, pure, (outer[0] + outer[1]) / 2)
     halves = register(scene, halves, _LAST_ITERATIONS)
     gm, wm, deep = (scene.common(name, halves) for name in TISSUES)
     reading = read_registration(scene, halves)

@@ -9,10 +9,11 @@ from scipy import ndimage
 
 from graytrace.algorithms.deformation import Halves
 from graytrace.algorithms.intensity import compare_contrast, even_out
-from graytrace.algorithms.scene import Scene, register
-from graytrace.algorithms.sharpness import estimate_sharpness_difference, match_sharpness
+from graytrace.algorithms.scene import TISSUES, Scene, register
+from graytrace.algorithms.sharpness import Border, estimate_sharpness_difference, match_sharpness
+from graytrace.algorithms.tissue_change import gray_surfaces
 from graytrace.algorithms.visits import VisitTissue
-from graytrace.arrays import Mask, Vector
+from graytrace.arrays import Mask, ScalarField, Vector
 
 _SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
 _PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of its fraction
@@ -65,7 +66,26 @@ def pure_voxels(scene: Scene, halves: Halves) -> PureVoxels:
     return PureVoxels((fluid > _PURE) & ~near_gm, (gm > _PURE) & ~near_fluid, wm > _PURE, deep)
 
 
-def even_contrast(scene: Scene, halves: Halves, pure: PureVoxels) -> Scene:
+def outer_surfaces(scene: Scene, halves: Halves) -> tuple[ScalarField, ScalarField]:
+    """Area of gray matter's outer surface as each visit's fractions have it, banks that touch among it.
+
+    Parameters
+    ----------
+    scene : Scene
+    halves : Halves
+        The flow so far.
+
+    Returns
+    -------
+    baseline, followup : (X, Y, Z) float32 ndarrays
+        Faces of a voxel in each voxel of midway space.
+    """
+    tissues = (scene.own(name, halves) for name in TISSUES)
+    baseline, followup = (gray_surfaces(scene, visit).outer for visit in zip(*tissues, strict=True))
+    return baseline, followup
+
+
+def even_contrast(scene: Scene, halves: Halves, pure: PureVoxels, outer: ScalarField | None = None) -> Scene:
     """Bring the contrast of both visits to their mean.
 
     Parameters
@@ -74,18 +94,23 @@ def even_contrast(scene: Scene, halves: Halves, pure: PureVoxels) -> Scene:
     halves : Halves
         The flow so far.
     pure : PureVoxels
+    outer : (X, Y, Z) float32, optional
+        Area of gray matter's outer surface.
 
     Returns
     -------
     Scene
     """
     images = replace(scene, contrast=None).registered(halves)
-    contrast = compare_contrast(*images, (pure.fluid, pure.gm, pure.wm), pure.deep, scene.spacing)
+    contrast = compare_contrast(*images, (pure.fluid, pure.gm, pure.wm), pure.deep, scene.spacing, outer)
     return replace(scene, contrast=contrast)
 
 
 def even_sharpness(
-    scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves
+    scene: Scene,
+    visits: tuple[VisitTissue, VisitTissue],
+    halves: Halves,
+    outer: tuple[ScalarField, ScalarField],
 ) -> tuple[Scene, Halves, Vector]:
     """Make both visits equally sharp.
 
@@ -96,6 +121,8 @@ def even_sharpness(
         Baseline and follow-up, whose images are made less sharp.
     halves : Halves
         The flow so far.
+    outer : two (X, Y, Z) float32
+        From `outer_surfaces`.
 
     Returns
     -------
@@ -110,12 +137,11 @@ def even_sharpness(
     to_midway = tuple(np.linalg.inv(m) for m in scene.to_voxel)
     even = scene
     gm, wm = (scene.own(name, halves) for name in ("gm", "wm"))
+    border = Border.of(gm, wm, outer, scene.inside, scene.spacing)
     for done in range(_SHARPNESS_ROUNDS):
         if done:
             halves = register(even, halves, 1)
-        variance = variance + estimate_sharpness_difference(
-            *even.registered(halves), gm, wm, scene.inside, scene.spacing
-        )
+        variance = variance + estimate_sharpness_difference(*even.registered(halves), border)
         images = match_sharpness(visits[0].image, visits[1].image, variance, (to_midway[0], to_midway[1]))
         even = scene.showing(images)
     return even, halves, variance * scene.spacing**2

@@ -32,6 +32,8 @@ _LARGEST_RATIO = 0.3  # by hand, logarithm: more is no shading
 _FEW_VOXELS = 500  # by hand: for a median
 _CONTRAST_FIELD_MM = 10.0  # by hand: gray and white matter so close to each other share coil and texture
 _CONTRAST_KIND_SD = 0.0015  # by which cortex and nuclei were off on simulated pairs, beyond what blocks tell
+_OUTER_REACH_MM = 1.5  # of the surface that darkens; five smoothed shares and areas say the same (docs/validation.md)
+_NOTHING = 1e-6  # voxels: zero is divided by it
 _BLOCK_MM = 25.0  # by hand: texture of tissue varies on a finer scale, so blocks are about independent
 
 
@@ -109,7 +111,12 @@ class Contrast:
 
 
 def compare_contrast(
-    baseline: Image, followup: Image, pure: tuple[Mask, Mask, Mask], deep: Mask, spacing_mm: float
+    baseline: Image,
+    followup: Image,
+    pure: tuple[Mask, Mask, Mask],
+    deep: Mask,
+    spacing_mm: float,
+    outer: ScalarField | None = None,
 ) -> Contrast | None:
     """The contrast of two registered visits, from voxels of a single tissue.
 
@@ -130,6 +137,8 @@ def compare_contrast(
         Deep nuclei.
     spacing_mm : float
         Edge of a voxel.
+    outer : (X, Y, Z) float32, optional
+        Area of gray matter's outer surface, banks that touch among it: what cortex near it darkens by is no contrast.
 
     Returns
     -------
@@ -145,29 +154,41 @@ def compare_contrast(
     fluid, gray, white = pure
     difference = np.clip(followup - baseline, -_LARGEST_RATIO, _LARGEST_RATIO)
     relative = difference / np.maximum(mean, _DARKEST)
-    parts = [part for part in (gray & ~deep, gray & deep) if np.count_nonzero(part) >= _FEW_VOXELS]
-    found = [_slope(relative, part, part | white, spacing_mm) for part in parts or [gray]]
+    lost = None if outer is None else ndimage.gaussian_filter(outer, _OUTER_REACH_MM / spacing_mm)
+    parts = [(part, by) for part, by in ((gray & ~deep, lost), (gray & deep, None)) if part.sum() >= _FEW_VOXELS]
+    found = [_slope(relative, part, part | white, spacing_mm, by) for part, by in parts or [(gray, lost)]]
     offset, se = _together(found)
     offsets = np.array([np.median(difference[fluid]), signals[1] * offset, 0.0])
     return Contrast(signals - offsets / 2, signals + offsets / 2, float(signals[1] * se))
 
 
-def _slope(values: ScalarField, where: Mask, within: Mask, spacing_mm: float) -> tuple[float, float]:
-    """By how much `values` are larger in `where` than near it, both in `within`, and its standard error over blocks."""
+def _slope(
+    values: ScalarField, where: Mask, within: Mask, spacing_mm: float, other: ScalarField | None = None
+) -> tuple[float, float]:
+    """By how much `values` are larger in `where` than near it, both in `within`, and its standard error over blocks.
+
+    What `other` explains, which is fitted along, is not counted.
+    """
     sigma = _CONTRAST_FIELD_MM / spacing_mm
     counted = within.astype(np.float32)
     total = smooth_widely(counted, sigma) + _FIELD_FLOOR
-    share, level = (smooth_widely(counted * part, sigma) / total for part in (where, values))
     places = np.nonzero(within)
-    contrast: Vector = (where - share)[places]
-    deviation: Vector = (values - level)[places]
+
+    def against_near(image: ScalarField) -> Vector:
+        return np.asarray((image - smooth_widely(counted * image, sigma) / total)[places], np.float64)
+
+    contrast, deviation = against_near(where.astype(np.float32)), against_near(values)
+    if other is not None:
+        side = against_near(other)
+        weights = side / max(float(side @ side), _NOTHING)
+        contrast, deviation = contrast - (weights @ contrast) * side, deviation - (weights @ deviation) * side
     block = np.ravel_multi_index(
         tuple((np.asarray(p) * spacing_mm // _BLOCK_MM).astype(int) for p in places),
         tuple(int(n * spacing_mm // _BLOCK_MM) + 1 for n in values.shape),
     )
     moment = np.bincount(block, weights=contrast * deviation)
     power = np.bincount(block, weights=contrast**2)
-    whole = max(power.sum(), 1e-6)  # a single tissue: no contrast
+    whole = max(power.sum(), _NOTHING)  # a single tissue: no contrast
     slope = moment.sum() / whole
     return float(slope), float(np.sqrt(((moment - slope * power) ** 2).sum()) / whole)
 

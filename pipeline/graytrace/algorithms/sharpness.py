@@ -8,6 +8,7 @@ which neither a shift of the border nor another contrast has.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
@@ -24,6 +25,8 @@ _ROUNDS = 4  # by hand: of reweighting
 _OUTLIER_SDS = 3.0  # by hand: a residual that counts half (Cauchy weights)
 _LARGEST_TAP = 0.2  # of a three-point kernel, whose transform 1 - 4 tap at the highest frequency stays positive
 _INSTRUMENT_MM = 1.0  # smooth fractions share hardly any noise with their image; wider, they reach fluid across cortex
+# reach of the point spread, and more, because cortex is lost unevenly; docs/validation.md has what fewer of them leave
+_OUTER_REACH_MM, _FLUID_REACH_MM = (0.7, 1.5, 3.0), (1.5, 3.0)
 _RIDGE = 1e-9  # an axis without border stays solvable, and thousands of voxels outweigh it
 
 
@@ -72,64 +75,127 @@ def image_of_fractions(mean: Image, gm: Fractions, wm: Fractions, inside: Mask) 
     return model
 
 
-def _regressors(image: Image, border: Mask, others: list[Vector]) -> Vector:
-    """(6, N): half of the second derivatives along the axes in the border, and the others."""
-    return np.stack([*(d[border] / 2 for d in second_derivatives(image)), *others]).astype(np.float64)
+@dataclass(frozen=True)
+class Border:
+    """The border of gray and white matter away from fluid, where sharpness is seen.
+
+    Parameters
+    ----------
+    gm, wm : two (X, Y, Z) float32 in [0, 1]
+        Fractions of baseline and follow-up, registered.
+    inside : (X, Y, Z) bool
+        Intracranial voxels that both visits see.
+    voxels : (X, Y, Z) bool
+        The border, N voxels.
+    others : two (K, N) float
+        By each visit's fractions, what changes the signal there besides sharpness: signals of gray and white matter, a
+        shift of the border, and the outer surface of gray matter and fluid around, by which loss of cortex reaches it.
+    spacing_mm : float
+        Edge of a voxel.
+    """
+
+    gm: tuple[Fractions, Fractions]
+    wm: tuple[Fractions, Fractions]
+    inside: Mask
+    voxels: Mask
+    others: tuple[Vector, Vector]
+    spacing_mm: float
+
+    @classmethod
+    def of(
+        cls,
+        gm: tuple[Fractions, Fractions],
+        wm: tuple[Fractions, Fractions],
+        outer: tuple[ScalarField, ScalarField],
+        inside: Mask,
+        spacing_mm: float,
+    ) -> Border:
+        """The border in two registered visits.
+
+        Parameters
+        ----------
+        gm, wm : two (X, Y, Z) float32 in [0, 1]
+            Fractions of baseline and follow-up, registered.
+        outer : two (X, Y, Z) float32
+            Area of gray matter's outer surface, banks that touch among it: `border_shift.Surfaces.outer`.
+        inside : (X, Y, Z) bool
+            Intracranial voxels that both visits see.
+        spacing_mm : float
+            Edge of a voxel.
+
+        Returns
+        -------
+        Border
+        """
+        fluid = [np.where(inside, 1 - white - gray, 1).astype(np.float32) for gray, white in zip(gm, wm, strict=True)]
+        voxels = inside & (ndimage.uniform_filter((fluid[0] + fluid[1]) / 2, 3) < _NO_CSF)
+
+        def others(visit: int) -> Vector:
+            white = wm[visit][voxels]
+            around = [
+                ndimage.gaussian_filter(image, reach_mm / spacing_mm)[voxels]
+                for image, reaches in ((outer[visit], _OUTER_REACH_MM), (fluid[visit], _FLUID_REACH_MM))
+                for reach_mm in reaches
+            ]
+            return np.stack([np.ones_like(white), white, white * (1 - white), *around])
+
+        return cls(gm, wm, inside, voxels, (others(0), others(1)), spacing_mm)
+
+    def regressors(self, image: Image, visit: int) -> Vector:
+        """Half of an image's second derivatives along the axes, and the others.
+
+        Parameters
+        ----------
+        image : (X, Y, Z) float32
+            A visit's, or what its fractions say of it.
+        visit : {0, 1}
+            Whose fractions the others are from.
+
+        Returns
+        -------
+        (3 + K, N) ndarray
+            In the image's unit, per voxel squared; the others have none.
+        """
+        curved = np.stack([d[self.voxels] / 2 for d in second_derivatives(image)])
+        return np.concatenate([curved, self.others[visit]]).astype(np.float64)
 
 
-def estimate_sharpness_difference(
-    baseline: Image,
-    followup: Image,
-    gm: tuple[Fractions, Fractions],
-    wm: tuple[Fractions, Fractions],
-    inside: Mask,
-    spacing_mm: float,
-) -> Vector:
+def estimate_sharpness_difference(baseline: Image, followup: Image, border: Border) -> Vector:
     """By how much the point spread of follow-up is wider than that of baseline.
 
     Instrumental-variable regression (Wald 1940, https://doi.org/10.1214/aoms/1177731868) of the difference of two
     registered visits on the second derivatives of each visit, with those of the other visit's fractions' image as
     instruments: an image's own noise would bias plain regression towards zero.  Fractions follow the noise in which
     they were segmented, so they are smoothed, too (without that half of the difference was found at 5 % of noise, and
-    a difference where there was none).  A shift of the border and signals of gray
-    and white matter are fitted along with it.
+    a difference where there was none).  What else changes the signal in the border is fitted along with it: without
+    the outer surface and the fluid around, loss of cortex seemed another sharpness and was taken out with it.
 
     Parameters
     ----------
     baseline, followup : (X, Y, Z) float32
         Registered, white matter = 1.
-    gm, wm : two (X, Y, Z) float32 in [0, 1]
-        Fractions of baseline and follow-up, registered.
-    inside : (X, Y, Z) bool
-        Intracranial voxels that both visits see.
-    spacing_mm : float
-        Edge of a voxel.
+    border : Border
 
     Returns
     -------
     (3,) ndarray
         Difference of variances along the axes, voxels squared; zero where too little border is seen.
     """
-    white_of_both = (wm[0] + wm[1]) / 2
-    csf = 1 - white_of_both - (gm[0] + gm[1]) / 2
-    border = inside & (ndimage.uniform_filter(np.where(inside, csf, 1).astype(np.float32), 3) < _NO_CSF)
     mean = (baseline + followup) / 2
-    models = [image_of_fractions(mean, *fractions, inside) for fractions in zip(gm, wm, strict=True)]
-    if models[0] is None or models[1] is None or np.count_nonzero(border) < _FEWEST_VOXELS:
+    models = [image_of_fractions(mean, *f, border.inside) for f in zip(border.gm, border.wm, strict=True)]
+    if models[0] is None or models[1] is None or np.count_nonzero(border.voxels) < _FEWEST_VOXELS:
         return np.zeros(3)
-    white = white_of_both[border]
-    others = [np.ones_like(white), white, white * (1 - white)]
-    rows = [_regressors(image, border, others) for image in (baseline, followup)]
-    smooth = [ndimage.gaussian_filter(model, _INSTRUMENT_MM / spacing_mm) for model in (models[0], models[1])]
-    instruments = [_regressors(model, border, others) for model in smooth]
-    difference = (followup - baseline)[border].astype(np.float64)
+    rows = [border.regressors(image, visit) for visit, image in enumerate((baseline, followup))]
+    smooth = [ndimage.gaussian_filter(model, _INSTRUMENT_MM / border.spacing_mm) for model in (models[0], models[1])]
+    instruments = [border.regressors(model, visit) for visit, model in enumerate(smooth)]
+    difference = (followup - baseline)[border.voxels].astype(np.float64)
     spread = SD_OF_MAD * float(np.median(np.abs(difference))) + 1e-6  # not zero for equal images
     weight = np.ones_like(difference)
     for _ in range(_ROUNDS):
         # each visit's derivatives with the other's fractions; what a visit's noise does to its own cancels in the sum
         ours, theirs = instruments[0] * weight, instruments[1] * weight
-        moments = ours @ rows[1].T + theirs @ rows[0].T + _RIDGE * np.eye(len(others) + 3)
-        found = np.linalg.solve(moments, (ours + theirs) @ difference)
+        moments = ours @ rows[1].T + theirs @ rows[0].T
+        found = np.linalg.solve(moments + _RIDGE * np.eye(len(moments)), (ours + theirs) @ difference)
         fitted = found @ (rows[0] + rows[1]) / 2
         weight = 1 / (1 + ((difference - fitted) / (_OUTLIER_SDS * spread)) ** 2)
     return np.asarray(found[:3])

@@ -1,9 +1,11 @@
 import numpy as np
 import pytest
 import toyhead
+from scipy import ndimage
 from toyhead import affine_of, centered, places
 
 from graytrace.algorithms.intensity import compare_contrast, even_out, match_visits
+from graytrace.algorithms.slopes import steepness
 
 SHAPE = (60, 66, 56)
 NO_NUCLEI = np.zeros(SHAPE, bool)
@@ -118,3 +120,19 @@ def test_cortex_and_nuclei_that_disagree_are_averaged_and_doubted():
     assert 100 * contrast.gray_se / contrast.baseline[1] > 0.4
     moved = contrast.moved(0.01)
     assert moved.followup[1] - moved.baseline[1] == pytest.approx(contrast.followup[1] - contrast.baseline[1] + 0.01)
+
+
+def test_what_darkens_beside_the_outer_surface_is_no_contrast():
+    baseline, _, *fractions = _two_contrasts(0.66)
+    outer = steepness(fractions[0].astype(np.float32))
+    lost = 0.03 * ndimage.gaussian_filter(outer, 1.5 / 1.6)  # of cortex, seen through the point spread
+    pure, followup = _pure(fractions), (baseline * (1 - lost * (fractions[1] > 0.5))).astype(np.float32)
+    seems, known = (compare_contrast(baseline, followup, pure, NO_NUCLEI, 1.6, by) for by in (None, outer))
+    percent = [100 * (contrast.followup[1] / contrast.baseline[1] - 1) for contrast in (seems, known)]
+    assert percent[0] < -0.2
+    assert percent[1] == pytest.approx(0, abs=0.05)
+    # a contrast beside it is still found
+    darker = compare_contrast(
+        baseline, (followup * (1 - 0.01 * fractions[1])).astype(np.float32), pure, NO_NUCLEI, 1.6, outer
+    )
+    assert 100 * (darker.followup[1] / darker.baseline[1] - 1) == pytest.approx(-1, abs=0.15)
