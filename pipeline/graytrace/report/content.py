@@ -370,7 +370,8 @@ def show_limit(metric: Metric, limits: Mapping[str, Any]) -> str:
     if low is not None and high is not None:
         return f"{low:g} to {metric.shown(high)}"
     if high is not None:
-        return f"≤ {metric.shown(high)}"
+        voxels = f" or {metric.limit_voxels:g} voxels" if metric.limit_voxels else ""
+        return f"≤ {metric.shown(high)}{voxels}"
     return f"≥ {metric.shown(low)}" if low is not None else ""
 
 

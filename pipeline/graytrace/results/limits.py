@@ -31,6 +31,8 @@ class Metric:
     decimals : int
     relevant : float
         The smallest distance from the median that can matter: scans of one scanner may be so alike that any is unusual.
+    limit_voxels : float
+        An upper limit is never below so many of a scan's longest voxel edge: large voxels widen a border by themselves.
     """
 
     name: str
@@ -39,6 +41,7 @@ class Metric:
     better: str
     decimals: int
     relevant: float = 0.0
+    limit_voxels: float = 0.0
 
     def shown(self, value: float) -> str:
         """A value with three significant places or so, never fewer than two, and its unit."""
@@ -49,7 +52,15 @@ class Metric:
 def list_metrics() -> list[Metric]:
     """Every metric of quality.tsv that can have a limit, in the table's order."""
     return [
-        Metric(name, field["label"], field["unit"], field["better"], field["decimals"], field.get("relevant", 0.0))
+        Metric(
+            name,
+            field["label"],
+            field["unit"],
+            field["better"],
+            field["decimals"],
+            field.get("relevant", 0.0),
+            field.get("limit_voxels", 0.0),
+        )
         for name, field in load_metrics().items()
     ]
 
@@ -93,10 +104,20 @@ def find_flags(rows: Sequence[Mapping[str, Any]], choices: Mapping[str, Any]) ->
         values = [float(row[metric.name]) for row in measured]
         limit = choices["limits"].get(metric.name) or {}
         for row, value in zip(measured, values, strict=True):
-            flag = _beyond_limit(metric, value, limit) or _unusual(metric, value, values, choices["outlier_z"])
+            flag = _beyond_limit(metric, value, _limit_on(metric, limit, row)) or _unusual(
+                metric, value, values, choices["outlier_z"]
+            )
             if flag:
                 found.setdefault((row["participant_id"], row["visit"], row["kind"]), []).append(flag)
     return found
+
+
+def _limit_on(metric: Metric, limit: Mapping[str, float | None], row: Mapping[str, Any]) -> Mapping[str, float | None]:
+    """A limit as it holds for the voxels of a row's scan."""
+    high, edge_mm = limit.get("max"), row.get("slice_thickness_mm")
+    if not metric.limit_voxels or high is None or edge_mm is None:
+        return limit
+    return {**limit, "max": max(high, metric.limit_voxels * float(edge_mm))}
 
 
 def _beyond_limit(metric: Metric, value: float, limit: Mapping[str, float | None]) -> Flag | None:

@@ -94,3 +94,22 @@ def test_without_choices_nothing_is_flagged():
 def test_values_that_differ_by_rounding_only_have_no_spread():
     values = [0.3 - 0.1, 0.5 - 0.3, 0.7 - 0.5, 0.9 - 0.7, 1.1 - 0.9, 1.3 - 1.1, 0.2, 0.2000000001]
     assert robust_z(values[-1], values) is None
+
+
+def test_a_border_may_be_as_wide_as_large_voxels_make_it():
+    limits = {"outlier_z": None, "limits": {"edge_width_mm": {"max": 4}}}
+    rows = [
+        {
+            "participant_id": f"sub-{n}",
+            "visit": "BL",
+            "kind": "scan",
+            "status": "ok",
+            "edge_width_mm": width,
+            "slice_thickness_mm": edge,
+        }
+        for n, (width, edge) in enumerate([(5.8, 3.0), (6.7, 3.0), (4.1, 1.0), (3.9, 1.0), (4.1, None)])
+    ]
+    found = find_flags(rows, limits)
+    assert {key[0] for key in found} == {"sub-1", "sub-2", "sub-4"}
+    assert {flag.code for flags in found.values() for flag in flags} == {"edge_width_mm_high"}
+    assert "above the limit of 6.60 mm" in found["sub-1", "BL", "scan"][0].message
