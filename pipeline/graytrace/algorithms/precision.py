@@ -44,12 +44,11 @@ class Shares:
 
 
 SHARES = {
-    "gm": Shares(movement=0.1, sharpness=0.26, shading=0.12, model=0.03, agreement=0.10, texture=0.045),
-    "cortical_gm": Shares(movement=0.1, sharpness=0.27, shading=0.12, model=0.033, agreement=0.08, texture=0.05),
-    "deep_gm": Shares(movement=0.1, sharpness=0.16, shading=0.13, model=0.075, agreement=0.05, texture=0.15),
-    # more texture than the fit's 0.04: white matter of a real pair of one session was off by 1.5 points at 4.8 mm
-    "wm": Shares(movement=0.1, sharpness=0.13, shading=0.13, model=0.04, agreement=0.07, texture=0.08),
-    "brain": Shares(movement=0.1, sharpness=0.14, shading=0.12, model=0.03, agreement=0.065, texture=0.035),
+    "gm": Shares(movement=0.1, sharpness=0.18, shading=0.115, model=0.027, agreement=0.095, texture=0.04),
+    "cortical_gm": Shares(movement=0.1, sharpness=0.18, shading=0.115, model=0.032, agreement=0.075, texture=0.045),
+    "deep_gm": Shares(movement=0.1, sharpness=0.16, shading=0.13, model=0.1, agreement=0.045, texture=0.195),
+    "wm": Shares(movement=0.1, sharpness=0.15, shading=0.15, model=0.04, agreement=0.07, texture=0.11),
+    "brain": Shares(movement=0.1, sharpness=0.17, shading=0.125, model=0.03, agreement=0.065, texture=0.05),
 }
 
 
