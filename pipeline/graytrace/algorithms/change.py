@@ -213,11 +213,12 @@ def measure_change(
         halves = register(scene, register_coarsely(opening.of(scene)), _ITERATIONS)
     scene = even_contrast(scene, halves, pure_voxels(scene, halves))
     as_taken = scene.coefficients
-    outer = outer_surfaces(scene, halves)
+    outer = outer_surfaces(scene, visits, halves)
     scene, halves, variance_mm2 = even_sharpness(scene, visits, halves, outer)
     shaded = scene.gains
     pure = pure_voxels(scene, halves)
-    scene = even_contrast(even_shading(scene, halves, pure), halves, pure, (outer[0] + outer[1]) / 2)
+    of_both = None if outer is None else (outer[0] + outer[1]) / 2
+    scene = even_contrast(even_shading(scene, halves, pure), halves, pure, of_both)
     halves = register(scene, halves, _LAST_ITERATIONS)
     gm, wm, deep = (scene.common(name, halves) for name in TISSUES)
     reading = read_registration(scene, halves)

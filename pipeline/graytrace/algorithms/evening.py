@@ -8,6 +8,7 @@ import numpy as np
 from scipy import ndimage
 
 from graytrace.algorithms.deformation import Halves
+from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.intensity import compare_contrast, even_out
 from graytrace.algorithms.scene import TISSUES, Scene, register
 from graytrace.algorithms.sharpness import Border, estimate_sharpness_difference, match_sharpness
@@ -20,6 +21,7 @@ _PURE = 0.95  # by hand: a voxel of a single tissue, with room for the error of 
 _HALF = 0.5  # a voxel is of the tissue that fills most of it
 # on larger voxels hardly any white matter lies away from CSF: clean pairs of 2 to 3 mm seemed unequally sharp, which
 # cost up to 0.3 points, and blurred ones gained nothing (docs/validation.md)
+# a pair of one session with slices of 4.8 mm seemed sharper by 0.2 mm2 along x with what lies around fitted along
 _COARSEST_SHARP_MM = 1.75
 _SHADING_ROUNDS = 2  # one leaves a third of it
 _NEAR_MM, _NEAR = 1.0, 0.05  # smoothed share of a tissue: below it none is near, of fluid not even a hidden sulcus
@@ -66,20 +68,26 @@ def pure_voxels(scene: Scene, halves: Halves) -> PureVoxels:
     return PureVoxels((fluid > _PURE) & ~near_gm, (gm > _PURE) & ~near_fluid, wm > _PURE, deep)
 
 
-def outer_surfaces(scene: Scene, halves: Halves) -> tuple[ScalarField, ScalarField]:
+def outer_surfaces(
+    scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves
+) -> tuple[ScalarField, ScalarField] | None:
     """Area of gray matter's outer surface as each visit's fractions have it, banks that touch among it.
 
     Parameters
     ----------
     scene : Scene
+    visits : two VisitTissue
+        Baseline and follow-up.
     halves : Halves
         The flow so far.
 
     Returns
     -------
-    baseline, followup : (X, Y, Z) float32 ndarrays
-        Faces of a voxel in each voxel of midway space.
+    two (X, Y, Z) float32 ndarrays or None
+        Faces of a voxel in each voxel of midway space; None where voxels are too long along an axis to tell it.
     """
+    if max(float(voxel_sizes_mm(visit.voxel_to_ras).max()) for visit in visits) > _COARSEST_SHARP_MM:
+        return None
     tissues = (scene.own(name, halves) for name in TISSUES)
     baseline, followup = (gray_surfaces(scene, visit).outer for visit in zip(*tissues, strict=True))
     return baseline, followup
@@ -110,7 +118,7 @@ def even_sharpness(
     scene: Scene,
     visits: tuple[VisitTissue, VisitTissue],
     halves: Halves,
-    outer: tuple[ScalarField, ScalarField],
+    outer: tuple[ScalarField, ScalarField] | None,
 ) -> tuple[Scene, Halves, Vector]:
     """Make both visits equally sharp.
 
@@ -121,7 +129,7 @@ def even_sharpness(
         Baseline and follow-up, whose images are made less sharp.
     halves : Halves
         The flow so far.
-    outer : two (X, Y, Z) float32
+    outer : two (X, Y, Z) float32 or None
         From `outer_surfaces`.
 
     Returns

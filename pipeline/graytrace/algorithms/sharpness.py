@@ -108,7 +108,7 @@ class Border:
         cls,
         gm: tuple[Fractions, Fractions],
         wm: tuple[Fractions, Fractions],
-        outer: tuple[ScalarField, ScalarField],
+        outer: tuple[ScalarField, ScalarField] | None,
         inside: Mask,
         spacing_mm: float,
     ) -> Border:
@@ -118,8 +118,9 @@ class Border:
         ----------
         gm, wm : two (X, Y, Z) float32 in [0, 1]
             Fractions of baseline and follow-up, registered.
-        outer : two (X, Y, Z) float32
-            Area of gray matter's outer surface, banks that touch among it: `border_shift.Surfaces.outer`.
+        outer : two (X, Y, Z) float32 or None
+            Area of gray matter's outer surface, banks that touch among it: `border_shift.Surfaces.outer`. None where
+            voxels are too long to tell it; then nothing around is fitted along.
         inside : (X, Y, Z) bool
             Intracranial voxels that both visits see.
         spacing_mm : float
@@ -134,12 +135,15 @@ class Border:
 
         def others(visit: int) -> Vector:
             white = wm[visit][voxels]
+            known = [np.ones_like(white), white, white * (1 - white)]
+            if outer is None:
+                return np.stack(known)
             around = [
                 ndimage.gaussian_filter(image, reach_mm / spacing_mm)[voxels]
                 for image, reaches in ((outer[visit], _OUTER_REACH_MM), (fluid[visit], _FLUID_REACH_MM))
                 for reach_mm in reaches
             ]
-            return np.stack([np.ones_like(white), white, white * (1 - white), *around])
+            return np.stack([*known, *around])
 
         return cls(gm, wm, inside, voxels, (others(0), others(1)), spacing_mm)
 

@@ -102,3 +102,11 @@ def test_only_the_sharper_visit_is_blurred_along_its_own_axes():
     matched = match_sharpness(first, second, np.array([0.2, 0, 0]), (turned, np.eye(4)))
     np.testing.assert_array_equal(matched[1], second)
     np.testing.assert_allclose(matched[0], blur(first, np.array([0, 0.2, 0])), atol=1e-6)
+
+
+def test_where_slices_are_too_thick_to_tell_the_outer_surface_nothing_around_is_fitted():
+    first, second, gray, white = _pair((0.1, 0.1, 0.1))
+    inside = toyhead.masks(places(centered(affine_of("RAS", (1.0, 1.0, 1.0)), SHAPE), SHAPE))[1]
+    border = Border.of((gray, gray), (white, white), None, inside, 1.0)
+    assert len(border.others[0]) == 3
+    assert estimate_sharpness_difference(first, second, border).sum() == pytest.approx(0.3, abs=0.06)
