@@ -22,7 +22,6 @@ import numpy as np
 
 from graytrace.algorithms.coarse_registration import register_coarsely
 from graytrace.algorithms.evening import even_contrast, even_shading, even_sharpness, outer_surfaces, pure_voxels
-from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.movement import even_movement
 from graytrace.algorithms.precision import Evidence
@@ -37,7 +36,7 @@ from graytrace.algorithms.tissue_change import (
     read_registration,
     tissue_changes,
 )
-from graytrace.algorithms.visits import VisitTissue
+from graytrace.algorithms.visits import VisitTissue, longest_voxel_mm
 from graytrace.algorithms.volumes import tissue_volume_ml
 from graytrace.arrays import Affine, Fractions, Image, ScalarField
 
@@ -150,7 +149,7 @@ def _evidence(
 ) -> dict[str, Evidence]:
     """What the pair tells of the error of each tissue's change; `without` holds the changes without each correction."""
     plain = _plain_differences(visits)
-    longest_mm = max(float(voxel_sizes_mm(visit.voxel_to_ras).max()) for visit in visits)
+    longest_mm = longest_voxel_mm(visits)
     evidence = {}
     for name, change in changes.items():
         effects = {what: change.percent - other[name] for what, other in without.items()}

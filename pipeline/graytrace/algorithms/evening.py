@@ -8,12 +8,11 @@ import numpy as np
 from scipy import ndimage
 
 from graytrace.algorithms.deformation import Halves
-from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.intensity import compare_contrast, even_out
 from graytrace.algorithms.scene import TISSUES, Scene, register
 from graytrace.algorithms.sharpness import Border, estimate_sharpness_difference, match_sharpness
 from graytrace.algorithms.tissue_change import gray_surfaces
-from graytrace.algorithms.visits import VisitTissue
+from graytrace.algorithms.visits import VisitTissue, longest_voxel_mm
 from graytrace.arrays import Mask, ScalarField, Vector
 
 _SHARPNESS_ROUNDS = 2  # registration takes a part of a difference for shifts: so both in turn
@@ -86,7 +85,7 @@ def outer_surfaces(
     two (X, Y, Z) float32 ndarrays or None
         Faces of a voxel in each voxel of midway space; None where voxels are too long along an axis to tell it.
     """
-    if max(float(voxel_sizes_mm(visit.voxel_to_ras).max()) for visit in visits) > _COARSEST_SHARP_MM:
+    if longest_voxel_mm(visits) > _COARSEST_SHARP_MM:
         return None
     tissues = (scene.own(name, halves) for name in TISSUES)
     baseline, followup = (gray_surfaces(scene, visit).outer for visit in zip(*tissues, strict=True))

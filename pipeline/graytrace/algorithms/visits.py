@@ -41,6 +41,22 @@ class VisitTissue:
     intracranial_mask: Mask
 
 
+def longest_voxel_mm(visits: tuple[VisitTissue, VisitTissue]) -> float:
+    """Longest edge of a voxel of either scan, which the finest detail that both show follows.
+
+    Parameters
+    ----------
+    visits : two VisitTissue
+        Baseline and follow-up.
+
+    Returns
+    -------
+    float
+        mm.
+    """
+    return max(float(voxel_sizes_mm(visit.voxel_to_ras).max()) for visit in visits)
+
+
 def midway_grid(
     visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignment
 ) -> tuple[Affine, tuple[int, int, int]]:

@@ -90,6 +90,15 @@ def test_blur_damps_each_frequency_as_a_gaussian_does(variance, axis):
         np.testing.assert_allclose(blurred[middle], damped[middle], atol=2e-3)
 
 
+@pytest.mark.parametrize("variance", [0.01, 0.2, 0.7, 2.0])
+def test_blur_has_the_variance_that_was_asked_for(variance):
+    place = np.arange(41) - 20
+    point = np.exp(-(place**2) / (2 * 1.5**2))[None, None]  # a single voxel holds frequencies that no scan has
+    blurred = blur(point, np.array([0, 0, variance]))[0, 0].astype(float)
+    assert blurred.sum() / point.sum() == pytest.approx(1, abs=1e-6)
+    assert (blurred * place**2).sum() / blurred.sum() == pytest.approx(1.5**2 + variance, rel=1e-4)
+
+
 def test_no_blur_changes_nothing():
     image = np.random.default_rng(1).normal(size=(5, 6, 7)).astype(np.float32)
     np.testing.assert_array_equal(blur(image, np.array([0, -0.1, 0])), image)
