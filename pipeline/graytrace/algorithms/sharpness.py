@@ -28,6 +28,7 @@ _PADDED_VOXELS = 4  # further than a Gaussian reaches that narrow
 _INSTRUMENT_MM = 1.0  # smooth fractions share hardly any noise with their image; wider, they reach fluid across cortex
 # reach of the point spread, and more, because cortex is lost unevenly; docs/validation.md has what fewer of them leave
 _OUTER_REACH_MM, _FLUID_REACH_MM = (0.7, 1.5, 3.0), (1.5, 3.0)
+_AT_A_TIME = 1 << 16  # voxels
 _RIDGE = 1e-9  # an axis without border stays solvable, and thousands of voxels outweigh it
 
 
@@ -159,11 +160,27 @@ class Border:
 
         Returns
         -------
-        (3 + K, N) ndarray
+        (3 + K, N) float32 ndarray
             In the image's unit, per voxel squared; the others have none.
         """
-        curved = np.stack([d[self.voxels] / 2 for d in second_derivatives(image)])
-        return np.concatenate([curved, self.others[visit]]).astype(np.float64)
+        return np.stack([*(d[self.voxels] / 2 for d in second_derivatives(image)), *self.others[visit]])
+
+
+def _moments(
+    instruments: list[Vector], rows: list[Vector], difference: Vector, weight: Vector
+) -> tuple[Vector, Vector]:
+    """Weighted moments of the instruments with the regressors and with the difference.
+
+    Each visit's derivatives with the other's fractions: what a visit's noise does to its own cancels in the sum.
+    """
+    size = len(rows[0])
+    moments, answers = np.zeros((size, size)), np.zeros(size)
+    for start in range(0, difference.size, _AT_A_TIME):  # in double precision, which all at once has no room for
+        part = slice(start, start + _AT_A_TIME)
+        ours, theirs = (instrument[:, part].astype(np.float64) * weight[part] for instrument in instruments)
+        moments += ours @ rows[1][:, part].T + theirs @ rows[0][:, part].T
+        answers += (ours + theirs) @ difference[part]
+    return moments, answers
 
 
 def estimate_sharpness_difference(baseline: Image, followup: Image, border: Border) -> Vector:
@@ -192,17 +209,17 @@ def estimate_sharpness_difference(baseline: Image, followup: Image, border: Bord
     if models[0] is None or models[1] is None or np.count_nonzero(border.voxels) < _FEWEST_VOXELS:
         return np.zeros(3)
     rows = [border.regressors(image, visit) for visit, image in enumerate((baseline, followup))]
-    smooth = [ndimage.gaussian_filter(model, _INSTRUMENT_MM / border.spacing_mm) for model in (models[0], models[1])]
-    instruments = [border.regressors(model, visit) for visit, model in enumerate(smooth)]
-    difference = (followup - baseline)[border.voxels].astype(np.float64)
+    instruments = [
+        border.regressors(ndimage.gaussian_filter(model, _INSTRUMENT_MM / border.spacing_mm), visit)
+        for visit, model in enumerate((models[0], models[1]))
+    ]
+    difference = (followup - baseline)[border.voxels]
     spread = SD_OF_MAD * float(np.median(np.abs(difference))) + 1e-6  # not zero for equal images
     weight = np.ones_like(difference)
     for _ in range(_ROUNDS):
-        # each visit's derivatives with the other's fractions; what a visit's noise does to its own cancels in the sum
-        ours, theirs = instruments[0] * weight, instruments[1] * weight
-        moments = ours @ rows[1].T + theirs @ rows[0].T
-        found = np.linalg.solve(moments + _RIDGE * np.eye(len(moments)), (ours + theirs) @ difference)
-        fitted = found @ (rows[0] + rows[1]) / 2
+        moments, answers = _moments(instruments, rows, difference, weight)
+        found = np.linalg.solve(moments + _RIDGE * np.eye(len(moments)), answers)
+        fitted = sum(found.astype(np.float32) @ row for row in rows) / 2
         weight = 1 / (1 + ((difference - fitted) / (_OUTLIER_SDS * spread)) ** 2)
     return np.asarray(found[:3])
 
