@@ -18,9 +18,10 @@ import numpy as np
 from scipy import ndimage
 
 from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.sharpness import blur
 from graytrace.algorithms.slopes import steepness
 from graytrace.algorithms.smoothing import smooth_widely
-from graytrace.arrays import Fractions, Image, Mask, ScalarField
+from graytrace.arrays import Fractions, Image, Mask, ScalarField, Vector
 
 _RIDGE_SMOOTH_MM = 0.7  # by hand: a distance in voxels has steps
 _RIDGE_PER_MM = 0.35  # by hand: less is the curve at the foot of a sulcus, no ridge
@@ -129,6 +130,23 @@ class Surfaces:
         near = ndimage.binary_erosion(inside) & (ndimage.gaussian_filter(gm, _REACH_VOXELS) > _REACHED)
         outer = steepness(fluid) * (gm > _LEAST_GRAY) + banks
         return cls(outer * inside, steepness(wm) * inside, near)
+
+    def widened(self, variance: Vector) -> Surfaces:
+        """The surfaces as images of a wider point spread show them.
+
+        Fractions are as sharp as a segmentation makes them, whatever its image: those of a visit that was less sharp by
+        0.2 mm2 have borders a fourteenth less steep.
+
+        Parameters
+        ----------
+        variance : (3,) ndarray
+            By which the point spread is wider along the axes, voxels squared.
+
+        Returns
+        -------
+        Surfaces
+        """
+        return Surfaces(blur(self.outer, variance), blur(self.inner, variance), self.near)
 
 
 def fit_border_shifts(

@@ -218,10 +218,12 @@ def measure_change(
     pure = pure_voxels(scene, halves)
     of_both = None if outer is None else (outer[0] + outer[1]) / 2
     scene = even_contrast(even_shading(scene, halves, pure), halves, pure, of_both)
+    scene = even_shading(scene, halves, pure)  # again: gray matter of another contrast had passed for shading
     halves = register(scene, halves, _LAST_ITERATIONS)
     gm, wm, deep = (scene.common(name, halves) for name in TISSUES)
     reading = read_registration(scene, halves)
-    surfaces = gray_surfaces(scene, (gm, wm, deep))
+    # matched, both visits are as blurred as the less sharp one was
+    surfaces = gray_surfaces(scene, (gm, wm, deep)).widened(np.abs(variance_mm2) / scene.spacing**2)
     changes = tissue_changes(scene, reading, (gm, wm, deep), surfaces)
     others = {"movement": replace(scene, coefficients=taken.coefficients)} if moved.is_corrected else {}
     others |= {

@@ -31,7 +31,8 @@ _FINE_FIELD_FLOOR = 1e-3  # where there is no pure tissue near, there is no corr
 _LARGEST_RATIO = 0.3  # by hand, logarithm: more is no shading
 _FEW_VOXELS = 500  # by hand: for a median
 _CONTRAST_FIELD_MM = 10.0  # by hand: gray and white matter so close to each other share coil and texture
-_CONTRAST_KIND_SD = 0.0015  # by which cortex and nuclei were off on simulated pairs, beyond what blocks tell
+# by which they were off on simulated pairs, beyond what blocks tell: cortex follows its own loss and blur (validation)
+_CORTEX_SD, _NUCLEI_SD = 0.003, 0.0015
 _OUTER_REACH_MM = 1.5  # of the surface that darkens; five smoothed shares and areas say the same (docs/validation.md)
 _NOTHING = 1e-6  # voxels: zero is divided by it
 _BLOCK_MM = 25.0  # by hand: texture of tissue varies on a finer scale, so blocks are about independent
@@ -123,9 +124,9 @@ def compare_contrast(
     Another flip angle or inversion time changes gray matter and fluid against white matter; what gain and shading leave
     of that would pass for a shift of every border.  Gray matter is compared with the white matter near it, because the
     coil's shading is smooth and contrast is not.  Cortex and deep nuclei are asked by themselves: cortex that seems
-    pure darkens as sulci open unseen in it and as the head moves, nuclei have another T1.  What both say together is
-    shrunk by what blocks of the brain say differently (James and Stein 1961), so that it fades to nothing where it
-    can't be told from the texture of tissue.
+    pure darkens as sulci open unseen in it and as the head moves, nuclei have another T1.  What both say together,
+    nuclei with more weight because they were right more often, is shrunk by what blocks of the brain say differently
+    (James and Stein 1961), so that it fades to nothing where it can't be told from the texture of tissue.
 
     Parameters
     ----------
@@ -155,8 +156,9 @@ def compare_contrast(
     difference = np.clip(followup - baseline, -_LARGEST_RATIO, _LARGEST_RATIO)
     relative = difference / np.maximum(mean, _DARKEST)
     lost = None if outer is None else ndimage.gaussian_filter(outer, _OUTER_REACH_MM / spacing_mm)
-    parts = [(part, by) for part, by in ((gray & ~deep, lost), (gray & deep, None)) if part.sum() >= _FEW_VOXELS]
-    found = [_slope(relative, part, part | white, spacing_mm, by) for part, by in parts or [(gray, lost)]]
+    kinds = [(gray & ~deep, lost, _CORTEX_SD), (gray & deep, None, _NUCLEI_SD)]
+    kinds = [kind for kind in kinds if kind[0].sum() >= _FEW_VOXELS] or [(gray, lost, _CORTEX_SD)]
+    found = [(*_slope(relative, part, part | white, spacing_mm, by), sd) for part, by, sd in kinds]
     offset, se = _together(found)
     offsets = np.array([np.median(difference[fluid]), signals[1] * offset, 0.0])
     return Contrast(signals - offsets / 2, signals + offsets / 2, float(signals[1] * se))
@@ -193,11 +195,11 @@ def _slope(
     return float(slope), float(np.sqrt(((moment - slope * power) ** 2).sum()) / whole)
 
 
-def _together(found: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Mean of estimates (value, standard error), shrunk to zero by its own error, and what is not known of it."""
-    values = np.array([value for value, _ in found])
-    variances = np.array([se**2 for _, se in found])
-    weights = 1 / (variances + _CONTRAST_KIND_SD**2)
+def _together(found: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
+    """Mean of estimates (value, standard error, SD of its kind), shrunk to zero by its own error, and what is open."""
+    values, ses, kinds = np.array(found).T
+    variances = ses**2
+    weights = 1 / (variances + kinds**2)
     weights = weights / weights.sum()
     mean, variance = float(weights @ values), float(weights**2 @ variances)
     spread = float(weights @ (values - mean) ** 2)

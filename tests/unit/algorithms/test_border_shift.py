@@ -5,6 +5,7 @@ import pytest
 from scipy import ndimage
 
 from graytrace.algorithms.border_shift import Surfaces, fit_border_shifts, touching_banks
+from graytrace.algorithms.sharpness import blur
 
 SHAPE = (72, 72, 72)
 SIGNALS = (0.2, 0.65, 1.0)
@@ -29,15 +30,18 @@ def _sheet(outer: float, inner: float) -> tuple[np.ndarray, ...]:
     return 1 - found[0], found[0] - found[1], found[1]
 
 
-def _measured(first, second, noise=0.0, seed=0):
+def _measured(first, second, noise=0.0, seed=0, blurred=0.0, told=0.0):
+    """Shifts between two sheets whose images, unlike their fractions, have a variance `blurred`, `told` or not."""
     rng = np.random.default_rng(seed)
     images = [sum(s * f for s, f in zip(SIGNALS, tissue, strict=True)) for tissue in (first, second)]
+    images = [blur(image, np.full(3, blurred)) for image in images]
     images = [image + noise * rng.normal(size=SHAPE) for image in images]
     common = tuple(((a + b) / 2).astype(np.float32) for a, b in zip(first, second, strict=True))
     inside = np.zeros(SHAPE, bool)
     inside[2:-2, 2:-2, 2:-2] = True
     residual = (images[1] - images[0]).astype(np.float32)
-    return fit_border_shifts(residual, np.ones(SHAPE, np.float32), Surfaces.of(common, NO_BANKS, inside), SIGNALS, 1.0)
+    surfaces = Surfaces.of(common, NO_BANKS, inside).widened(np.full(3, told))
+    return fit_border_shifts(residual, np.ones(SHAPE, np.float32), surfaces, SIGNALS, 1.0)
 
 
 @pytest.mark.parametrize(("outer", "inner"), [(-0.05, 0.0), (0.0, 0.05), (-0.05, -0.05), (0.05, 0.0)])
@@ -56,6 +60,13 @@ def test_swapped_visits_turn_the_sign():
     there, back = _measured(before, after), _measured(after, before)
     assert back.fluid == pytest.approx(-there.fluid, rel=1e-4)
     assert back.white == pytest.approx(-there.white, rel=1e-3, abs=1)
+
+
+def test_images_less_sharp_than_their_fractions_give_the_same_once_that_is_told():
+    before, after = _sheet(30, 27), _sheet(29.95, 27)
+    sharp, told, untold = (_measured(before, after, blurred=b, told=t).fluid for b, t in ((0, 0), (0.3, 0.3), (0.3, 0)))
+    assert told == pytest.approx(sharp, rel=0.06)
+    assert untold < 0.88 * sharp
 
 
 def test_noise_alone_moves_nothing():
