@@ -28,7 +28,7 @@ class Shares:
     movement, sharpness, shading : float
         Of what the correction did.
     model : float
-        Of the change, for each millimeter of the longest edge of a voxel.
+        Of the change, for each square millimeter of the longest edge of a voxel: slices of 3 mm lose a quarter of it.
     agreement : float
         Of the gap to the plain difference.
     texture : float
@@ -44,11 +44,11 @@ class Shares:
 
 
 SHARES = {
-    "gm": Shares(movement=0.1, sharpness=0.18, shading=0.115, model=0.027, agreement=0.095, texture=0.04),
-    "cortical_gm": Shares(movement=0.1, sharpness=0.18, shading=0.115, model=0.032, agreement=0.075, texture=0.045),
-    "deep_gm": Shares(movement=0.1, sharpness=0.16, shading=0.13, model=0.1, agreement=0.045, texture=0.195),
-    "wm": Shares(movement=0.1, sharpness=0.15, shading=0.15, model=0.04, agreement=0.07, texture=0.11),
-    "brain": Shares(movement=0.1, sharpness=0.17, shading=0.125, model=0.03, agreement=0.065, texture=0.05),
+    "gm": Shares(movement=0.09, sharpness=0.13, shading=0.11, model=0.024, agreement=0.095, texture=0.035),
+    "cortical_gm": Shares(movement=0.09, sharpness=0.125, shading=0.11, model=0.03, agreement=0.075, texture=0.04),
+    "deep_gm": Shares(movement=0.1, sharpness=0.16, shading=0.13, model=0.1, agreement=0.045, texture=0.2),
+    "wm": Shares(movement=0.1, sharpness=0.12, shading=0.1, model=0.042, agreement=0.07, texture=0.08),
+    "brain": Shares(movement=0.1, sharpness=0.12, shading=0.12, model=0.026, agreement=0.055, texture=0.04),
 }
 
 
@@ -165,7 +165,7 @@ def budget_error(evidence: Evidence, shares: Shares) -> ErrorBudget:
         sharpness=shares.sharpness * abs(e.sharpness_points),
         shading=shares.shading * abs(e.shading_points),
         contrast=abs(e.contrast_points),
-        model=shares.model * thickness * abs(e.change_percent),
+        model=shares.model * thickness**2 * abs(e.change_percent),
         agreement=shares.agreement * abs(e.change_percent - e.difference_percent),
         texture=shares.texture * thickness,
     )
