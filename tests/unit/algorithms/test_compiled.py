@@ -5,8 +5,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 RUN_ALL = """
 import hashlib
 import numpy as np
@@ -49,7 +47,6 @@ def _bits(cache: Path, *, threads: int, **environment: str) -> str:
     return run.stdout
 
 
-@pytest.mark.timeout(300)
 def test_the_same_bits_fresh_from_the_cache_and_for_another_processor(tmp_path):
     fresh = _bits(tmp_path / "here", threads=2)
     assert fresh.count("\n") == 12
