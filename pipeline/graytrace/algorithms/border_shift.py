@@ -135,7 +135,7 @@ class Surfaces:
         """The surfaces as images of a wider point spread show them.
 
         Fractions are as sharp as a segmentation makes them, whatever its image: those of a visit that was less sharp by
-        0.2 mm2 have borders a fourteenth less steep.
+        0.2 mm2 have borders only 6 % less steep.  Some of a surface at the skull is spread beyond it.
 
         Parameters
         ----------

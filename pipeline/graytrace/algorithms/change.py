@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 
 from graytrace.algorithms.coarse_registration import register_coarsely
-from graytrace.algorithms.evening import even_contrast, even_shading, even_sharpness, outer_surfaces, pure_voxels
+from graytrace.algorithms.evening import even_contrast, even_intensities, even_sharpness, outer_surfaces, pure_voxels
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.movement import even_movement
 from graytrace.algorithms.precision import Evidence
@@ -215,10 +215,7 @@ def measure_change(
     outer = outer_surfaces(scene, visits, halves)
     scene, halves, variance_mm2 = even_sharpness(scene, visits, halves, outer)
     shaded = scene.gains
-    pure = pure_voxels(scene, halves)
-    of_both = None if outer is None else (outer[0] + outer[1]) / 2
-    scene = even_contrast(even_shading(scene, halves, pure), halves, pure, of_both)
-    scene = even_shading(scene, halves, pure)  # again: gray matter of another contrast had passed for shading
+    scene = even_intensities(scene, halves, pure_voxels(scene, halves), outer)
     halves = register(scene, halves, _LAST_ITERATIONS)
     gm, wm, deep = (scene.common(name, halves) for name in TISSUES)
     reading = read_registration(scene, halves)

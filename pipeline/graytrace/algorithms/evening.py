@@ -154,8 +154,10 @@ def even_sharpness(
     return even, halves, variance * scene.spacing**2
 
 
-def even_shading(scene: Scene, halves: Halves, pure: PureVoxels) -> Scene:
-    """Correct the shading that pure voxels still show.
+def even_intensities(
+    scene: Scene, halves: Halves, pure: PureVoxels, outer: tuple[ScalarField, ScalarField] | None
+) -> Scene:
+    """Correct the shading that pure voxels still show, and the contrast beside it.
 
     Parameters
     ----------
@@ -163,11 +165,21 @@ def even_shading(scene: Scene, halves: Halves, pure: PureVoxels) -> Scene:
     halves : Halves
         The flow so far.
     pure : PureVoxels
+    outer : two (X, Y, Z) float32 or None
+        From `outer_surfaces`.
 
     Returns
     -------
     Scene
     """
+    of_both = None if outer is None else (outer[0] + outer[1]) / 2
+    even = even_contrast(_even_shading(scene, halves, pure), halves, pure, of_both)
+    # once more: gray matter whose contrast was not right yet had passed for shading, white matter was off by a point
+    return _even_shading(even, halves, pure)
+
+
+def _even_shading(scene: Scene, halves: Halves, pure: PureVoxels) -> Scene:
+    """A scene without the shading that its pure voxels show."""
     images = scene.registered(halves)
     gains = scene.gains
     for _ in range(_SHADING_ROUNDS):

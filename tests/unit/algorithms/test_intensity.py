@@ -117,7 +117,7 @@ def test_cortex_and_nuclei_that_disagree_are_doubted_and_nuclei_weigh_more():
     contrast = compare_contrast(baseline, followup, _pure(fractions), nuclei, 1.6)
     found = 100 * (contrast.followup[1] / contrast.baseline[1] - 1)
     assert found == pytest.approx(-0.2, abs=0.1)
-    assert 100 * contrast.gray_se / contrast.baseline[1] > 0.35
+    assert 100 * contrast.gray_se / contrast.baseline[1] > 0.38  # 0.4 by weights of 1 and 4
     moved = contrast.moved(0.01)
     assert moved.followup[1] - moved.baseline[1] == pytest.approx(contrast.followup[1] - contrast.baseline[1] + 0.01)
 
