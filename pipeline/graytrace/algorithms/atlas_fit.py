@@ -10,12 +10,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from graytrace.algorithms.deformation import exponential, sample_spline
 from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
 from graytrace.algorithms.multigrid import prolong, restrict, solve_membrane
 from graytrace.algorithms.slopes import normal_equations
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.arrays import Affine, Fractions, ScalarField, VectorField
 
 # chosen on heads of which each was left out of the atlas (docs/validation.md)
@@ -92,7 +92,7 @@ def _coarser(grid_to_ras: Affine) -> Affine:
 def _smooth(channels: Channels, voxel_to_ras: Affine, spacing_mm: float) -> tuple[ScalarField, ...]:
     voxel_mm = voxel_sizes_mm(voxel_to_ras)
     sigma_mm = np.sqrt(np.maximum((_GRID_BLUR * spacing_mm) ** 2 - (_VOXEL_BLUR * voxel_mm) ** 2, 0))
-    return tuple(ndimage.gaussian_filter(np.asarray(c, np.float32), sigma_mm / voxel_mm) for c in channels)
+    return tuple(gaussian(np.asarray(c, np.float32), sigma_mm / voxel_mm) for c in channels)
 
 
 def _moments(channels: Channels, to_mm: Affine) -> tuple[ScalarField, float]:

@@ -20,12 +20,13 @@ from scipy import ndimage
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.sharpness import blur
 from graytrace.algorithms.slopes import steepness
-from graytrace.algorithms.smoothing import smooth_widely
+from graytrace.algorithms.smoothing import gaussian, smooth_widely
 from graytrace.arrays import Fractions, Image, Mask, ScalarField, Vector
 
 _RIDGE_SMOOTH_MM = 0.7  # by hand: a distance in voxels has steps
 _RIDGE_PER_MM = 0.35  # by hand: less is the curve at the foot of a sulcus, no ridge
 _SHEET_DEPTH_MM = (0.8, 4.5)  # of cortex: from the thinnest to the thickest (https://doi.org/10.1073/pnas.200033797)
+_DEPTH_MM = 10.0  # what lies deeper is no cortex, nor near enough to it to be seen in a smoothed distance
 _AROUND_MM = 20.0  # by hand: 15 and 25 differ by 0.01 points
 _SHRINKAGE = 1e-3  # of the largest power of a signature: where a surface is hardly there, its shift is zero
 _HALF = 0.5  # a voxel is of the tissue that fills most of it
@@ -84,13 +85,13 @@ def touching_banks(
     """
     if not np.any(wm >= _HALF):
         return np.zeros(wm.shape, np.float32)
-    depth = distance_to(wm >= _HALF, np.full(3, spacing_mm))
-    smooth = ndimage.gaussian_filter(depth.astype(np.float32), _RIDGE_SMOOTH_MM / spacing_mm)
+    depth = np.minimum(distance_to(wm >= _HALF, np.full(3, spacing_mm), _DEPTH_MM), _DEPTH_MM)
+    smooth = gaussian(depth, _RIDGE_SMOOTH_MM / spacing_mm)
     ridge = -ndimage.laplace(smooth) / spacing_mm**2
     shallow, deep = _SHEET_DEPTH_MM
     found = (ridge > _RIDGE_PER_MM) & (depth > shallow) & (depth < deep)
     area = np.where(found, ridge * spacing_mm * cortex, 0).astype(np.float32)
-    return np.asarray(ndimage.gaussian_filter(area, np.asarray(blur_mm) / spacing_mm))
+    return np.asarray(gaussian(area, np.asarray(blur_mm) / spacing_mm))
 
 
 @dataclass(frozen=True)
@@ -127,7 +128,7 @@ class Surfaces:
         Surfaces
         """
         fluid, gm, wm = fractions
-        near = ndimage.binary_erosion(inside) & (ndimage.gaussian_filter(gm, _REACH_VOXELS) > _REACHED)
+        near = ndimage.binary_erosion(inside) & (gaussian(gm, _REACH_VOXELS) > _REACHED)
         outer = steepness(fluid) * (gm > _LEAST_GRAY) + banks
         return cls(outer * inside, steepness(wm) * inside, near)
 

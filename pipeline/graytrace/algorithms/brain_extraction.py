@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 from skimage import measure, morphology
 
 from graytrace.algorithms.bias import correct_bias
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.grids import box_around, voxel_sizes_mm
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.algorithms.structures import STRUCTURES, Predict, label_structures
 from graytrace.algorithms.tissue import TissueFractions, segment_tissue
 from graytrace.algorithms.volumes import tissue_volume_ml
@@ -93,12 +93,12 @@ def main_body(mask: Mask, neck_mm: float, voxel_mm: Vector) -> Mask:
     -------
     (X, Y, Z) bool ndarray
     """
-    depth = distance_to(~np.pad(mask, 1), voxel_mm)[1:-1, 1:-1, 1:-1]
+    depth = distance_to(~np.pad(mask, 1), voxel_mm, neck_mm)[1:-1, 1:-1, 1:-1]
     core = largest_component(depth > neck_mm)
     if not core.any():
         return largest_component(mask)
-    reach = distance_to(core, voxel_mm) <= neck_mm + _REGROWTH_MM
-    return largest_component(mask & reach)
+    reach_mm = neck_mm + _REGROWTH_MM
+    return largest_component(mask & (distance_to(core, voxel_mm, reach_mm) <= reach_mm))
 
 
 def close_mask(mask: Mask, radius_mm: float, voxel_mm: Vector) -> Mask:
@@ -118,20 +118,22 @@ def close_mask(mask: Mask, radius_mm: float, voxel_mm: Vector) -> Mask:
     """
     pad = [(int(np.ceil(radius_mm / v)) + 1,) * 2 for v in voxel_mm]
     padded = np.pad(mask, pad)
-    grown = distance_to(padded, voxel_mm) <= radius_mm
-    closed = distance_to(~grown, voxel_mm) > radius_mm
+    grown = distance_to(padded, voxel_mm, radius_mm) <= radius_mm
+    closed = distance_to(~grown, voxel_mm, radius_mm) > radius_mm
     inner = tuple(slice(low, low + size) for (low, _), size in zip(pad, mask.shape, strict=True))
     return np.asarray(closed[inner] | mask)
 
 
 def _gray_lumps(tissue: TissueFractions, structures: Probabilities, voxel_mm: Vector, box: tuple[slice, ...]) -> Mask:
     """What is gray, thicker than cortex and far from all white matter, but no deep nucleus or cerebellum: an eye."""
-    gray, white = (ndimage.gaussian_filter(part[box], _BLUR_MM / voxel_mm) for part in (tissue.gm, tissue.wm))
+    gray, white = (gaussian(part[box], _BLUR_MM / voxel_mm) for part in (tissue.gm, tissue.wm))
     folded = structures[STRUCTURES.index("deep_gray")][box] + structures[STRUCTURES.index("cerebellar_cortex")][box]
-    depth = distance_to((gray < _GRAY_CORE) | (folded > _NUCLEI), voxel_mm)
-    core = (depth > _SHEET_MM) & (distance_to(largest_component(white > _HALF), voxel_mm) > _FROM_WHITE_MM)
+    depth = distance_to((gray < _GRAY_CORE) | (folded > _NUCLEI), voxel_mm, _SHEET_MM)
+    from_white = distance_to(largest_component(white > _HALF), voxel_mm, _FROM_WHITE_MM)
+    core = (depth > _SHEET_MM) & (from_white > _FROM_WHITE_MM)
     core = morphology.remove_small_objects(core, max_size=_LUMP_ML * 1000 / voxel_mm.prod(), connectivity=3)
-    return np.asarray(gray > _GRAY_RIM) & (distance_to(core, voxel_mm) < _SHEET_MM + _LUMP_RIM_MM)
+    whole_mm = _SHEET_MM + _LUMP_RIM_MM
+    return np.asarray(gray > _GRAY_RIM) & (distance_to(core, voxel_mm, whole_mm) < whole_mm)
 
 
 def masks_from_structures(structures: Probabilities, voxel_to_ras: Affine) -> BrainExtraction:

@@ -5,12 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 
 import numpy as np
-from scipy import ndimage
 
 from graytrace.algorithms.deformation import Halves
 from graytrace.algorithms.intensity import compare_contrast, even_out
 from graytrace.algorithms.scene import TISSUES, Scene, register
 from graytrace.algorithms.sharpness import Border, estimate_sharpness_difference, match_sharpness
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.algorithms.tissue_change import gray_surfaces
 from graytrace.algorithms.visits import VisitTissue, longest_voxel_mm
 from graytrace.arrays import Mask, ScalarField, Vector
@@ -62,7 +62,7 @@ def pure_voxels(scene: Scene, halves: Halves) -> PureVoxels:
     """
     gm, wm = (scene.common(name, halves) * scene.inside for name in ("gm", "wm"))
     fluid = np.where(scene.inside, 1 - gm - wm, 0)
-    near_fluid, near_gm = (ndimage.gaussian_filter(f, _NEAR_MM / scene.spacing) > _NEAR for f in (fluid, gm))
+    near_fluid, near_gm = (gaussian(f, _NEAR_MM / scene.spacing) > _NEAR for f in (fluid, gm))
     deep = scene.common("subcortical_gm", halves) > _HALF
     return PureVoxels((fluid > _PURE) & ~near_gm, (gm > _PURE) & ~near_fluid, wm > _PURE, deep)
 

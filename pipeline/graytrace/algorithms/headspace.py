@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import numpy as np
-from scipy import ndimage
 
+from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.arrays import Affine, Mask
 
@@ -44,8 +44,9 @@ def surround_brain(brain_mask: Mask, voxel_to_ras: Affine) -> Mask:
     places = np.argwhere(mask)
     low, high = places.min(0), places.max(0) + 1
     padded = np.pad(mask[tuple(slice(a, b) for a, b in zip(low, high, strict=True))], [(m, m) for m in margin])
-    near = ndimage.distance_transform_edt(~padded, sampling=voxel_mm) <= _SULCUS_MM + _RIM_MM
-    closed = ndimage.distance_transform_edt(near, sampling=voxel_mm) > _SULCUS_MM
+    near_mm = _SULCUS_MM + _RIM_MM
+    near = distance_to(padded, voxel_mm, near_mm) <= near_mm
+    closed = distance_to(~near, voxel_mm, _SULCUS_MM) > _SULCUS_MM
     around = np.zeros_like(mask)
     start = low - margin
     inside = [slice(max(a, 0), min(a + n, m)) for a, n, m in zip(start, padded.shape, mask.shape, strict=True)]

@@ -10,7 +10,7 @@ from scipy import ndimage
 
 from graytrace.algorithms.piecewise import piecewise_linear
 from graytrace.algorithms.robust import SD_OF_MAD
-from graytrace.algorithms.smoothing import smooth_widely
+from graytrace.algorithms.smoothing import gaussian, smooth_widely
 from graytrace.arrays import Image, Mask, ScalarField, Vector
 
 # "by hand" here: set while the method was written, on simulated pairs, with no comparison on record; what was tried
@@ -155,7 +155,7 @@ def compare_contrast(
     fluid, gray, white = pure
     difference = np.clip(followup - baseline, -_LARGEST_RATIO, _LARGEST_RATIO)
     relative = difference / np.maximum(mean, _DARKEST)
-    lost = None if outer is None else ndimage.gaussian_filter(outer, _OUTER_REACH_MM / spacing_mm)
+    lost = None if outer is None else gaussian(outer, _OUTER_REACH_MM / spacing_mm)
     kinds = [(gray & ~deep, lost, _CORTEX_SD), (gray & deep, None, _NUCLEI_SD)]
     kinds = [kind for kind in kinds if kind[0].sum() >= _FEW_VOXELS] or [(gray, lost, _CORTEX_SD)]
     found = [(*_slope(relative, part, part | white, spacing_mm, by), sd) for part, by, sd in kinds]
@@ -233,7 +233,7 @@ def match_visits(baseline: Image, followup: Image, mask: Mask, spacing_mm: float
     ValueError
         There is no tissue in the mask.
     """
-    smooth = [ndimage.gaussian_filter(i, _BLUR_MM / spacing_mm) for i in (baseline, followup)]
+    smooth = [gaussian(i, _BLUR_MM / spacing_mm) for i in (baseline, followup)]
     bright = [float(np.percentile(s[mask], _BRIGHT_PERCENTILE)) if mask.any() else 0.0 for s in smooth]
     if min(bright) <= 0:
         raise ValueError("a visit has no signal inside the intracranial mask")

@@ -10,6 +10,7 @@ from skimage import filters, measure, morphology
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.robust import SD_OF_MAD
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.algorithms.structures import STRUCTURES
 from graytrace.arrays import Affine, Fractions, Image, Mask, Probabilities, ScalarField, Vector
 
@@ -134,7 +135,7 @@ def find_lesions(flair: Image, structures: Probabilities, brain_mask: Mask, voxe
         structures[STRUCTURES.index(name)] for name in ("white_matter", "cortex", "ventricles")
     )
     brain = np.asarray(brain_mask, bool)
-    smooth = ndimage.gaussian_filter(np.asarray(flair, np.float32), _BLUR_MM / voxel_mm)
+    smooth = gaussian(np.asarray(flair, np.float32), _BLUR_MM / voxel_mm)
     normal = {}
     for name, sure in (("white matter", white > _SURE), ("cortex", cortex > _SURE), ("ventricles", ventricles > _SURE)):
         values = smooth[sure & brain & (smooth > 0)]
@@ -156,8 +157,8 @@ def find_lesions(flair: Image, structures: Probabilities, brain_mask: Mask, voxe
 
 def _deep_in_white(inner: ScalarField, edge: ScalarField, voxel_mm: Vector) -> tuple[Mask, ScalarField]:
     """Where lesions are sought, mostly `inner` and away from `edge` (both probabilities), and distance to the edge."""
-    from_edge = distance_to(_without_islands(edge > _LIKELY, voxel_mm), voxel_mm)
-    zone = ndimage.gaussian_filter(inner, _ZONE_MM / voxel_mm) > _ZONE
+    from_edge = distance_to(_without_islands(edge > _LIKELY, voxel_mm), voxel_mm, max(_CORTEX_MM, _BLUR_MM))
+    zone = gaussian(inner, _ZONE_MM / voxel_mm) > _ZONE
     return zone & (from_edge > _CORTEX_MM), from_edge
 
 
@@ -212,16 +213,14 @@ def _islands(gm: Fractions, csf: Fractions, structures: dict[str, ScalarField], 
     deep, from_edge = _deep_in_white(structures["white_matter"] + structures["ventricles"], edge, voxel_mm)
     nuclei = _without_islands(structures["deep_gray"] > _NUCLEI, voxel_mm)
     for part, reach_mm in ((nuclei, _NUCLEI_MM), (structures["brainstem"] > _NUCLEI, _BRAINSTEM_MM)):
-        deep &= distance_to(part, voxel_mm) > reach_mm
-    labels, count = measure.label(
-        ndimage.gaussian_filter(gm, _BLUR_MM / voxel_mm) > _GRAY, connectivity=1, return_num=True
-    )
+        deep &= distance_to(part, voxel_mm, reach_mm) > reach_mm
+    labels, count = measure.label(gaussian(gm, _BLUR_MM / voxel_mm) > _GRAY, connectivity=1, return_num=True)
     sizes, sizes_deep = (np.bincount(at.ravel(), minlength=count + 1) for at in (labels, labels[deep]))
     island = (sizes_deep > _WITHIN * sizes) & (sizes * voxel_ml > _SMALLEST_ML)
     island[0] = False
     found = island[labels]
-    rim = (distance_to(found, voxel_mm) < _RIM_MM) & (gm > _RIM_GRAY) & (csf < _RIM_FLUID) & (from_edge > _BLUR_MM)
-    return np.asarray(found | rim)
+    rim = (distance_to(found, voxel_mm, _RIM_MM) < _RIM_MM) & (gm > _RIM_GRAY) & (csf < _RIM_FLUID)
+    return np.asarray(found | (rim & (from_edge > _BLUR_MM)))
 
 
 def whiten_islands(

@@ -6,11 +6,11 @@ from typing import Any, TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import ndimage
 from scipy.spatial import cKDTree
 
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.arrays import Affine, Image, Mask, Vector
 
 Cells: TypeAlias = NDArray[np.integer[Any]]
@@ -72,11 +72,11 @@ def fill_lesions(image: Image, lesion_mask: Mask, brain_mask: Mask, voxel_to_ras
         return filled
     voxel_mm = voxel_sizes_mm(voxel_to_ras)
     threshold = _gray_white_threshold(filled[brain & ~lesion][::_THINNED])
-    distance = distance_to(lesion, voxel_mm)
+    distance = distance_to(lesion, voxel_mm, _RING_MM)
     ring = brain & (distance > _RIM_MM) & (distance < _RING_MM) & (filled > threshold)
     sigma = _SPREAD_MM / voxel_mm
-    weight = ndimage.gaussian_filter(ring.astype(np.float32), sigma)
-    mean = ndimage.gaussian_filter(np.where(ring, filled, 0), sigma) / np.maximum(weight, 1e-6)  # not zero
+    weight = gaussian(ring.astype(np.float32), sigma)
+    mean = gaussian(np.where(ring, filled, 0), sigma) / np.maximum(weight, 1e-6)  # not zero
     fallback = float(filled[ring].mean()) if ring.any() else float(np.percentile(filled[brain], _WHITE_PERCENTILE))
     mean = np.where(weight > _FARTHEST, mean, fallback)
     texture = filled[ring] - mean[ring] if ring.any() else np.zeros(1, np.float32)

@@ -14,7 +14,9 @@ import numpy as np
 
 from graytrace.arrays import Indices, Mask, Matrix, Vector
 
-_BLOCK = 8192  # voxels whose sums are taken in order: the result does not depend on the number of threads
+# e^-z for z in [0, 1] to 1e-7: a polynomial is computed for all classes at once, the library's function for one
+_DECAY = np.polynomial.Chebyshev.interpolate(lambda z: np.exp(-z), 6, domain=(0, 1))
+_DECAY_TERMS = _DECAY.convert(kind=np.polynomial.Polynomial).coef.astype(np.float32)
 
 
 @dataclass(frozen=True)
@@ -83,48 +85,67 @@ def neighbors_of(inside: Mask) -> Indices:
     return np.ascontiguousarray(np.stack(shifted, axis=1))
 
 
-@numba.njit(parallel=True, cache=True)
-def _sweep(x, chances, table, low, step, neighbors, axis_weight, pull, gray, white, posterior, expected):
-    """One mean-field sweep: `posterior` (N, K), `expected` (blocks, K) and new fractions (2, N)."""
+@numba.njit(cache=True)
+def _sweep(x, chances, table, low, step, neighbors, axis_weight, pull, squarings, terms, fractions, posterior) -> None:
+    """One mean-field sweep: `posterior` (N, K), not normalized, and new `fractions` (2, N) from the former ones."""
     count, kinds = chances.shape
-    new = np.empty((2, count), np.float32)
-    one, two = np.float32(1), np.float32(2)
-    for b in numba.prange(expected.shape[0]):
-        block = np.int64(b)
+    gray, white = fractions.copy()
+    g, w = np.empty(kinds, np.float32), np.empty(kinds, np.float32)
+    value, like = np.empty(kinds, np.float32), np.empty(kinds, np.float32)
+    for n in range(count):
+        mean_gray, mean_white = np.float32(0), np.float32(0)
+        for side in range(6):
+            other = neighbors[n, side]
+            if other >= 0:
+                mean_gray += axis_weight[side // 2] * gray[other]
+                mean_white += axis_weight[side // 2] * white[other]
+        place = min(max((x[n] - low) / step, np.float32(0)), np.float32(table.shape[0] - 1.01))  # the last step
+        left = int(place)
+        after = np.float32(place - left)
+        before = np.float32(1) - after
         for kind in range(kinds):
-            expected[block, kind] = 0
-        for n in range(block * _BLOCK, min((block + 1) * _BLOCK, count)):
-            mean_gray, mean_white = np.float32(0), np.float32(0)
-            for side in range(6):
-                other = neighbors[n, side]
-                if other >= 0:
-                    mean_gray += axis_weight[side // 2] * gray[other]
-                    mean_white += axis_weight[side // 2] * white[other]
-            place = min(max((x[n] - low) / step, np.float32(0)), np.float32(table.shape[0] - 1.01))  # the last step
-            left = int(place)
-            after = np.float32(place - left)
-            before = one - after
-            total, chance_total = np.float32(0), np.float32(0)
-            sum_gray, sum_white = np.float32(0), np.float32(0)
+            g[kind] = table[left, 1, kind] * before + table[left + 1, 1, kind] * after
+            w[kind] = table[left, 2, kind] * before + table[left + 1, 2, kind] * after
+            value[kind] = chances[n, kind] * (table[left, 0, kind] * before + table[left + 1, 0, kind] * after)
+        if pull > 0:
             for kind in range(kinds):
-                g = table[left, 1, kind] * before + table[left + 1, 1, kind] * after
-                w = table[left, 2, kind] * before + table[left + 1, 2, kind] * after
-                value = chances[n, kind] * (table[left, 0, kind] * before + table[left + 1, 0, kind] * after)
-                if pull > 0:
-                    dg, dw = g - mean_gray, w - mean_white
-                    value *= np.exp(-pull * two * (dg * dg + dw * dw + dg * dw))
-                posterior[n, kind] = value
-                total += value
-                chance_total += chances[n, kind]
-                sum_gray += value * g
-                sum_white += value * w
-            scale = one / (total + np.float32(1e-20))  # an intensity that no class explains: 0, not NaN
+                dg, dw = g[kind] - mean_gray, w[kind] - mean_white
+                z = pull * (dg * dg + dw * dw + dg * dw)
+                likeness = terms[5] + z * terms[6]
+                likeness = terms[4] + z * likeness
+                likeness = terms[3] + z * likeness
+                likeness = terms[2] + z * likeness
+                likeness = terms[1] + z * likeness
+                like[kind] = terms[0] + z * likeness
+            for _ in range(squarings):
+                for kind in range(kinds):
+                    like[kind] *= like[kind]
             for kind in range(kinds):
-                posterior[n, kind] *= scale
-                expected[block, kind] += chances[n, kind] / chance_total
-            new[0, n] = sum_gray * scale
-            new[1, n] = sum_white * scale
-    return new
+                value[kind] *= like[kind]
+        total, sum_gray, sum_white = np.float32(0), np.float32(0), np.float32(0)
+        for kind in range(kinds):
+            total += value[kind]
+            sum_gray += value[kind] * g[kind]
+            sum_white += value[kind] * w[kind]
+        scale = np.float32(1) / (total + np.float32(1e-20))  # an intensity that no class explains: 0, not NaN
+        for kind in range(kinds):
+            posterior[n, kind] = value[kind] * scale
+        fractions[0, n] = sum_gray * scale
+        fractions[1, n] = sum_white * scale
+
+
+@numba.njit(cache=True)
+def _sum_of_shares(chances):
+    """Sums (K,) over voxels of each class's part in the chances of a voxel."""
+    count, kinds = chances.shape
+    sums = np.zeros(kinds)
+    for n in range(count):
+        total = np.float32(0)
+        for kind in range(kinds):
+            total += chances[n, kind]
+        for kind in range(kinds):
+            sums[kind] += chances[n, kind] / total
+    return sums
 
 
 def settle_fractions(
@@ -165,11 +186,12 @@ def settle_fractions(
     count, kinds = chances.shape
     values = np.stack([table.density, table.gray, table.white], axis=1).transpose(2, 1, 0)
     values = np.ascontiguousarray(values, dtype=np.float32)
+    # squared distances of fractions, (dg2 + dw2 + df2) / 2 of three that sum to one, lie between 0 and 1
+    squarings = int(np.ceil(np.log2(max(2 * pull, 1))))
     posterior = np.empty((count, kinds), np.float32)
-    expected = np.empty((-(-count // _BLOCK), kinds))
     fractions = np.zeros((2, count), np.float32)
     for sweep in range(sweeps + 1):
-        fractions = _sweep(
+        _sweep(
             x,
             chances,
             values,
@@ -177,10 +199,10 @@ def settle_fractions(
             np.float32(table.step),
             neighbors,
             axis_weight,
-            np.float32(pull if sweep else 0),
-            fractions[0],
-            fractions[1],
+            np.float32(2 * pull / 2**squarings if sweep else 0),
+            squarings,
+            _DECAY_TERMS,
+            fractions,
             posterior,
-            expected,
         )
-    return Settled(posterior, expected.sum(0), fractions[0], fractions[1])
+    return Settled(posterior, _sum_of_shares(chances), fractions[0], fractions[1])

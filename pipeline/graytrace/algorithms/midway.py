@@ -10,13 +10,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import linalg, ndimage
+from scipy import linalg
 
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.skull import AXIS_SCALES, BONE_MM, SkullFit, fit_skull, shows_skull
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.arrays import Affine, Image, Mask, Matrix, ScalarField, Vector
 
 # "by hand" here: set while the method was written, on simulated pairs, with no comparison of values on record
@@ -105,8 +106,8 @@ def normalize_locally(image: Image, sigma_voxels: Vector) -> ScalarField:
         In local standard deviations, within -3 to 3.
     """
     image = np.asarray(image, dtype=np.float32)
-    mean = ndimage.gaussian_filter(image, sigma_voxels, truncate=3)
-    spread = np.sqrt(np.maximum(ndimage.gaussian_filter((image - mean) ** 2, sigma_voxels, truncate=3), 0))
+    mean = gaussian(image, sigma_voxels, truncate=3)
+    spread = np.sqrt(np.maximum(gaussian((image - mean) ** 2, sigma_voxels, truncate=3), 0))
     floor = _LEAST_SPREAD * np.percentile(spread, 95) + 1e-6
     return np.asarray(np.clip((image - mean) / (spread + floor), -_STEEPEST, _STEEPEST))
 
@@ -231,7 +232,7 @@ class _Pair:
             self.images.append(normalize_locally(visit.image, _NORMALIZATION_MM / voxel_mm))
             bright = float(np.percentile(visit.image[visit.intracranial_mask], _BRIGHT_PERCENTILE))
             self.plain.append(np.clip(visit.image / max(bright, 1e-6), 0, _BRIGHTEST).astype(np.float32))
-            distance = distance_to(visit.intracranial_mask, voxel_mm)
+            distance = distance_to(visit.intracranial_mask, voxel_mm, _SHELL_MM[1])
             self.brains.append((distance < _BRAIN_MM).astype(np.float32))
             shell = (distance > _SHELL_MM[0]) & (distance < _SHELL_MM[1])
             self.shells.append(shell.astype(np.float32))
@@ -252,7 +253,7 @@ class _Pair:
         images = []
         for image, voxel_mm in zip(self.plain if plain else self.images, self.voxel_mm, strict=True):
             sigma_mm = np.sqrt(np.maximum((_GRID_BLUR * spacing_mm) ** 2 - (_VOXEL_BLUR * voxel_mm) ** 2, 0))
-            images.append(ndimage.gaussian_filter(image, sigma_mm / voxel_mm))
+            images.append(gaussian(image, sigma_mm / voxel_mm))
         affines = (self.visits[0].voxel_to_ras, self.visits[1].voxel_to_ras)
         return _Level(grid_to_ras, (side, side, side), (images[0], images[1]), (weights[0], weights[1]), affines)
 

@@ -19,6 +19,7 @@ import numpy as np
 from scipy import fft, ndimage
 
 from graytrace.algorithms.grids import box_around
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.arrays import Image, Mask, Matrix, ScalarField, Vector
 
 # "by hand" here: set while the method was written, on simulated pairs; docs/validation.md (Motion) has what they do
@@ -215,10 +216,10 @@ def fit_lines(
     )
     step = np.array([1 if a == axis else times[a] for a in range(3)])
     mm = np.asarray(voxel_mm) * step
-    near = ndimage.gaussian_filter(seen, _HIGH_PASS_MM / mm) + 1e-3
+    near = gaussian(seen, _HIGH_PASS_MM / mm) + 1e-3
 
     def passed(image: Image) -> Image:
-        return np.asarray((image - ndimage.gaussian_filter(image * seen, _HIGH_PASS_MM / mm) / near) * seen)
+        return np.asarray((image - gaussian(image * seen, _HIGH_PASS_MM / mm) / near) * seen)
 
     center = np.array(ndimage.center_of_mass(seen))
     rows = _lines(_rules(passed(mean), axis, mm, center), axis, count)

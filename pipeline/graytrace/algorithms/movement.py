@@ -13,6 +13,7 @@ from graytrace.algorithms.moved_lines import ROUNDS, fit_lines, take_out
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.scene import Scene
 from graytrace.algorithms.sharpness import image_of_fractions
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.algorithms.visits import VisitTissue
 from graytrace.arrays import Image, ScalarField, Vector
 
@@ -67,7 +68,7 @@ class _Lines:
         core = ndimage.binary_erosion(scene.inside, iterations=_EDGE_VOXELS)
         if model is None or not core.any():
             return []
-        window = ndimage.gaussian_filter(core.astype(np.float32), _EDGE_SMOOTH)
+        window = gaussian(core.astype(np.float32), _EDGE_SMOOTH)
         found = []
         for own, (visit, to_voxel) in enumerate(zip(visits, scene.to_voxel, strict=True)):
             to_grid = np.linalg.inv(to_voxel)

@@ -17,6 +17,7 @@ from scipy import ndimage
 from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.midway import Visit, align_visits
 from graytrace.algorithms.quality import MidwayView
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.arrays import Image, Mask, ScalarField, Vector
 
 Permutation: TypeAlias = NDArray[np.integer[Any]]
@@ -53,7 +54,7 @@ def measure_detail_similarity(view: MidwayView) -> float | None:
     if np.count_nonzero(inside) < _ENOUGH_VOXELS:
         return None
     sigma = _DETAIL_MM / _GRID_MM / 2
-    fine = [(image - ndimage.gaussian_filter(image, sigma))[inside] for image in (view.baseline, view.followup)]
+    fine = [(image - gaussian(image, sigma))[inside] for image in (view.baseline, view.followup)]
     if min(float(np.ptp(values)) for values in fine) == 0:
         return None
     return float(np.corrcoef(fine[0], fine[1])[0, 1])
@@ -140,7 +141,7 @@ def _coarse_cube(visit: Visit) -> Image:
     side = int(_CUBE_MM / _COARSE_MM)
     grid = cubic_affine(_COARSE_MM, _middle(visit) - _COARSE_MM * (side - 1) / 2)
     voxel_mm = voxel_sizes_mm(visit.voxel_to_ras)
-    smooth = ndimage.gaussian_filter(np.asarray(visit.image, np.float32), _COARSE_BLUR * _COARSE_MM / voxel_mm)
+    smooth = gaussian(np.asarray(visit.image, np.float32), _COARSE_BLUR * _COARSE_MM / voxel_mm)
     matrix = np.linalg.inv(visit.voxel_to_ras) @ grid
     return np.asarray(ndimage.affine_transform(smooth, matrix[:3, :3], matrix[:3, 3], (side,) * 3, order=1))
 

@@ -139,12 +139,8 @@ class Scene:
         baseline, followup : (X, Y, Z) float32 ndarrays
             In [0, 1].
         """
-        splines, warps = self.fractions[name], (halves.to_baseline, halves.to_followup)
-        baseline, followup = (
-            np.clip(sample_spline(c, m, u, self.where), 0, 1)  # a spline overshoots
-            for c, m, u in zip(splines, self.to_voxel, warps, strict=True)
-        )
-        return baseline, followup
+        baseline, followup = halves.see(self.fractions[name], self.to_voxel, self.where)
+        return np.clip(baseline, 0, 1), np.clip(followup, 0, 1)  # a spline overshoots
 
     def registered(self, halves: Halves) -> tuple[Image, Image]:
         """Both visits, each warped by its half of the flow.
@@ -159,9 +155,8 @@ class Scene:
         baseline, followup : (X, Y, Z) float32 ndarrays
             White matter = 1.
         """
-        baseline = sample_spline(self.coefficients[0], self.to_voxel[0], halves.to_baseline, self.where)
-        followup = sample_spline(self.coefficients[1], self.to_voxel[1], halves.to_followup, self.where)
-        baseline, followup = baseline * self.gains[0], followup * self.gains[1]
+        seen = halves.see(self.coefficients, self.to_voxel, self.where)
+        baseline, followup = seen[0] * self.gains[0], seen[1] * self.gains[1]
         if self.contrast is None:
             return baseline, followup
         return (
@@ -268,7 +263,8 @@ def open_scene(visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignme
     still = np.zeros((3, *shape), np.float32)
     plain = [sample_spline(c, m, still) for c, m in zip(coefficients, to_voxel, strict=True)]
     matched = match_visits(plain[0], plain[1], inside, spacing)
-    outside_mm = distance_to(intracranial, np.full(3, spacing))
+    where_mm = _DATA_REACH_MM + _BEYOND_VOXELS * spacing
+    outside_mm = distance_to(intracranial, np.full(3, spacing), where_mm)
     near = outside_mm < _DATA_REACH_MM
     scene = Scene(
         coefficients,
@@ -281,7 +277,7 @@ def open_scene(visits: tuple[VisitTissue, VisitTissue], alignment: MidwayAlignme
         seen,
         inside,
         weight=(near & seen).astype(np.float32),
-        where=outside_mm < _DATA_REACH_MM + _BEYOND_VOXELS * spacing,
+        where=outside_mm < where_mm,
         noise_sd=max(matched.noise_sd, _LEAST_NOISE),
         spacing=spacing,
     )

@@ -15,6 +15,7 @@ from scipy import fft, ndimage
 
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.robust import SD_OF_MAD
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.arrays import Affine, Fractions, Image, Mask, ScalarField, Vector
 
 # "by hand" here: set while the method was written, on simulated pairs, with no comparison of values on record
@@ -140,7 +141,7 @@ class Border:
             if outer is None:
                 return np.stack(known)
             around = [
-                ndimage.gaussian_filter(image, reach_mm / spacing_mm)[voxels]
+                gaussian(image, reach_mm / spacing_mm)[voxels]
                 for image, reaches in ((outer[visit], _OUTER_REACH_MM), (fluid[visit], _FLUID_REACH_MM))
                 for reach_mm in reaches
             ]
@@ -210,7 +211,7 @@ def estimate_sharpness_difference(baseline: Image, followup: Image, border: Bord
         return np.zeros(3)
     rows = [border.regressors(image, visit) for visit, image in enumerate((baseline, followup))]
     instruments = [
-        border.regressors(ndimage.gaussian_filter(model, _INSTRUMENT_MM / border.spacing_mm), visit)
+        border.regressors(gaussian(model, _INSTRUMENT_MM / border.spacing_mm), visit)
         for visit, model in enumerate((models[0], models[1]))
     ]
     difference = (followup - baseline)[border.voxels]

@@ -10,10 +10,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from graytrace.algorithms.deformation import Halves
-from graytrace.algorithms.grids import box_around
+from graytrace.algorithms.distance import nearest_label
 from graytrace.algorithms.precision import (
     SHARES,
     ErrorBudget,
@@ -122,14 +121,7 @@ def _territories(labels: Labels, rows: list[int], spacing_mm: float) -> Labels:
     lookup = np.zeros(256, np.uint8)
     for row in rows:
         lookup[LABELS[row].index] = row + 1
-    own = lookup[labels]
-    territory = np.zeros(labels.shape, np.uint8)
-    if not own.any():
-        return territory
-    box = box_around(own > 0, _REACH_MM / spacing_mm + 1)
-    distance, nearest = ndimage.distance_transform_edt(own[box] == 0, sampling=spacing_mm, return_indices=True)
-    territory[box] = np.where(distance <= _REACH_MM, own[box][tuple(nearest)], 0)
-    return territory
+    return nearest_label(lookup[labels], np.full(3, spacing_mm), _REACH_MM)
 
 
 def _blocks(shape: tuple[int, ...], spacing_mm: float) -> tuple[Labels, int]:

@@ -10,12 +10,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from graytrace.algorithms.atlas_fit import AtlasFit, fit_atlas
 from graytrace.algorithms.deformation import sample_spline, spline_coefficients
 from graytrace.algorithms.grids import affine_of_part, box_around
 from graytrace.algorithms.resampling import resample
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.algorithms.structure_atlas import LABELS, STRUCTURES, TISSUES, Atlas, Tissue, members, parts_of
 from graytrace.algorithms.volumes import tissue_volume_ml
 from graytrace.arrays import Affine, Fractions, Labels, Mask, Probabilities, ScalarField, VectorField
@@ -103,7 +103,7 @@ def _shares(seen: _Seen, atlas: Atlas, places: list[int], where: Mask) -> Probab
     found = np.stack([seen.probability(spline_coefficients(atlas.probability[p]), where) for p in places])
     unknown = where & (found.sum(0) < _KNOWN)
     for row, place in enumerate(places):
-        nearby = ndimage.gaussian_filter(atlas.probability[place], _NEARBY_VOXELS) * _NEARBY_WEIGHT + 1e-9
+        nearby = gaussian(atlas.probability[place], _NEARBY_VOXELS) * _NEARBY_WEIGHT + 1e-9
         found[row] += seen.probability(nearby, unknown)
     total = found.sum(0)
     return np.asarray(found / np.where(total > 0, total, 1))

@@ -16,6 +16,7 @@ from skimage import measure
 
 from graytrace.algorithms.grids import cubic_affine, voxel_sizes_mm
 from graytrace.algorithms.resampling import resample
+from graytrace.algorithms.smoothing import gaussian
 from graytrace.arrays import Affine, Image, Mask, Points, Probabilities, Vector
 
 STRUCTURES = (
@@ -81,7 +82,7 @@ def normalize_intensities(image: Image) -> Image:
 def _foreground_points(image: Image, voxel_to_ras: Affine) -> Points:
     """RAS coordinates (N, 3) of what is brighter than air."""
     voxel_mm = voxel_sizes_mm(voxel_to_ras)
-    smooth = ndimage.gaussian_filter(image.astype(np.float32), _SMOOTH_MM / voxel_mm)
+    smooth = gaussian(image.astype(np.float32), _SMOOTH_MM / voxel_mm)
     foreground = np.argwhere(smooth > _AIR_FRACTION * np.percentile(smooth, _BRIGHT_PERCENTILE))
     return np.asarray(foreground @ voxel_to_ras[:3, :3].T + voxel_to_ras[:3, 3])
 
@@ -206,7 +207,7 @@ def label_structures(
     voxel_mm = voxel_sizes_mm(voxel_to_ras)
     # the grid's voxel averages over 2 mm; what the scan's own voxel has averaged already is not smoothed again
     sigma_mm = np.sqrt(np.maximum(VOXEL_MM**2 - voxel_mm**2, 0)) / _FWHM_OF_SD
-    smooth = ndimage.gaussian_filter(image, sigma_mm / voxel_mm)
+    smooth = gaussian(image, sigma_mm / voxel_mm)
     ras_to_voxel = np.linalg.inv(voxel_to_ras)
     if brain_mask is None:
         looks = []

@@ -16,7 +16,7 @@ from scipy import ndimage, special
 
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.algorithms.mean_field import ClassTable, Settled, neighbors_of, settle_fractions
-from graytrace.algorithms.smoothing import smooth_widely
+from graytrace.algorithms.smoothing import gaussian, smooth_widely
 from graytrace.algorithms.structures import STRUCTURES
 from graytrace.arrays import Affine, Fractions, Image, Mask, Matrix, Probabilities, Vector
 
@@ -112,7 +112,7 @@ def _priors(
         "white_matter": ("white_matter", "brainstem"),
         "csf": ("ventricles", "outer_csf", "outside"),
     }
-    near_brain = ndimage.gaussian_filter(brain.astype(np.float32), _EDGE_MM / voxel_mm)[inside]
+    near_brain = gaussian(brain.astype(np.float32), _EDGE_MM / voxel_mm)[inside]
     reach = np.clip(near_brain * _EDGE_GAIN, 0, 1)
     priors = {}
     for name, members in sources.items():
@@ -131,7 +131,7 @@ def _ventricle_rim(structures: Probabilities, voxel_mm: Vector, box: tuple[slice
     """
     sigma = _VENTRICLE_MM / voxel_mm
     fluid, white = (
-        ndimage.gaussian_filter(structures[STRUCTURES.index(name)][box].astype(np.float32), sigma)[inside]
+        gaussian(structures[STRUCTURES.index(name)][box].astype(np.float32), sigma)[inside]
         for name in ("ventricles", "white_matter")
     )
     return np.asarray(np.clip(_VENTRICLE_GAIN * fluid * white, 0, 1))
@@ -149,7 +149,7 @@ def _bare_white(settled: Settled, priors: dict[str, Vector], inside: Mask, voxel
     for values in (np.clip(1 - settled.gray - settled.white, 0, 1), settled.white):
         volume = np.zeros(inside.shape, np.float32)
         volume[inside] = values
-        product *= ndimage.gaussian_filter(volume, sigma)[inside]
+        product *= gaussian(volume, sigma)[inside]
     gray = priors["cortex"] + priors["cerebellar_cortex"] + priors["deep_gray"]
     return np.asarray(_ramp(product, *_RIM_PRODUCT) * (1 - _ramp(gray, *_RIM_GRAY)))
 
