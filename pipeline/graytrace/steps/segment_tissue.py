@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
+from graytrace.algorithms.grids import voxel_volume_mm3
 from graytrace.findings import Flag
 from graytrace.images.grids import Volume
 from graytrace.images.reading import read_volume
@@ -17,7 +18,8 @@ from graytrace.steps.arguments import add_step_arguments, upstream_of
 from graytrace.steps.job import job_of
 from graytrace.steps.record import Outcome, Upstream, perform, run_stage
 
-_SUSPECTED_ML = 0.1
+# by hand: a third of lesions is found, so 0.3 ml of them; fewer voxels are thick ones that cortex and fluid share
+_SUSPECTED_ML, _SUSPECTED_VOXELS = 0.1, 20
 # in the order of BIDS' standard labels: 1 gray matter, 2 white matter, 3 CSF
 FRACTIONS = ("gm_fraction", "wm_fraction", "csf_fraction")
 _SUFFIXES = {
@@ -47,10 +49,11 @@ def run(args: argparse.Namespace) -> None:
             **args.options,
         }
         images, measures, versions = run_stage("segmentation", args.engine, inputs, folder=folder, job=job)
+        volumes = [read_volume(images[name]) for name in FRACTIONS]
         return Outcome(
-            files={**images, "labels": _write_labels(images, folder)},
+            files={**images, "labels": _write_labels(volumes, folder)},
             measures=measures,
-            flags=_flags(measures),
+            flags=_flags(measures, voxel_volume_mm3(volumes[0].voxel_to_ras) / 1000),
             inputs={
                 "image": upstream["image"].outputs["image"].sha256,
                 **{name: masks.outputs[name].sha256 for name in ("brain_mask", "intracranial_mask")},
@@ -63,10 +66,10 @@ def run(args: argparse.Namespace) -> None:
     perform(job, work, upstream=upstream_of("segment_tissue", args), outputs=outputs)
 
 
-def _flags(measures: Mapping[str, Any]) -> list[Flag]:
+def _flags(measures: Mapping[str, Any], voxel_ml: float) -> list[Flag]:
     """A flag where gray islands in white matter look like lesions that nothing told of."""
     islands_ml = measures.get("gray_islands_ml", 0.0)
-    if islands_ml < _SUSPECTED_ML:
+    if islands_ml < max(_SUSPECTED_ML, _SUSPECTED_VOXELS * voxel_ml):
         return []
     message = (
         f"{islands_ml:.1f} ml of gray islands deep in white matter count as white: lesions that no mask and no FLAIR "
@@ -75,9 +78,8 @@ def _flags(measures: Mapping[str, Any]) -> list[Flag]:
     return [Flag("lesions_suspected", message)]
 
 
-def _write_labels(images: Mapping[str, Path], folder: Path) -> Path:
+def _write_labels(volumes: Sequence[Volume], folder: Path) -> Path:
     """The largest fraction of each voxel as a label, 0 where no tissue has a half."""
-    volumes = [read_volume(images[name]) for name in FRACTIONS]
     fractions = np.stack([volume.data for volume in volumes])
     labels = np.where(fractions.sum(0) > 0.5, fractions.argmax(0) + 1, 0)
     path = folder / "labels.nii.gz"
