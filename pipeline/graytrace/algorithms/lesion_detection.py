@@ -21,6 +21,7 @@ _FLUID_OVER_WHITE = 0.8  # by hand: FLAIR nulls fluid, a T2w scan shows it brigh
 _SEED_WHITE_SDS, _SEED_GRAY_SDS = 4.0, 2.5  # by hand, after de Boer et al., see `find_lesions`
 _GROWN_WHITE_SDS, _GROWN_GRAY_SDS = 2.5, 2.0  # by hand, the same
 _BLUR_MM = 0.7  # by hand: noise is no lesion
+_COARSEST_ISLANDS_MM = 2.0  # of voxels: cortex and nuclei that a thicker slice cuts look like islands, up to 1 ml
 _ZONE_MM = 3.0  # by hand: a lesion's hole in white matter is bridged
 _ZONE = 0.5  # by hand: mostly white matter or ventricle
 _CORTEX_MM = 1.5  # by hand: cortex and what shares its voxels
@@ -179,6 +180,7 @@ def find_gray_islands(
 
     On T1w a lesion is as dark as cortex.  What is connected with cortex, deep nuclei or brainstem is left alone,
     since taking true gray matter away would be the larger error: a third of the lesions are found, and nothing else.
+    Voxels longer than 2 mm along an axis tell nothing of islands, so none is sought.
 
     Parameters
     ----------
@@ -198,7 +200,7 @@ def find_gray_islands(
     voxel_mm = voxel_sizes_mm(voxel_to_ras)
     islands = np.zeros(np.shape(gm), bool)
     brain = np.asarray(brain_mask, bool)
-    if not brain.any():
+    if not brain.any() or voxel_mm.max() > _COARSEST_ISLANDS_MM:
         return islands
     box = ndimage.find_objects(brain.astype(np.uint8))[0]
     islands[box] = _islands(

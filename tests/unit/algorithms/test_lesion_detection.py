@@ -73,12 +73,12 @@ def test_flair_far_away_is_an_error():
         bring_flair(flair, away, t1w, affine)
 
 
-def _gray(orientation="RAS", lesion_at_mm=(0.0, 15.0, 0.0)):
-    """Affine, gray and fluid fractions with a ball of gray of 4 mm, structures that do not know it, brain, the ball."""
+def _gray(orientation="RAS", lesion_at_mm=(0.0, 15.0, 0.0), radius_mm=4.0):
+    """Affine, gray and fluid fractions with a ball of gray, structures that do not know it, brain, the ball."""
     affine, _, _, structures, brain, _ = _head(orientation)
     points = places(affine, SHAPE)
     white, gray, fluid = toyhead.fractions(points)
-    ball = np.linalg.norm(points - np.array(lesion_at_mm)[:, None, None, None], axis=0) < 4
+    ball = np.linalg.norm(points - np.array(lesion_at_mm)[:, None, None, None], axis=0) < radius_mm
     ball &= white > 0.5
     return affine, np.where(ball, 1, gray).astype(np.float32), fluid.astype(np.float32), structures, brain, ball
 
@@ -96,12 +96,18 @@ def test_gray_that_hangs_together_with_cortex_is_no_island():
 
 
 def test_deep_nucleus_is_no_island():
-    affine, gm, csf, structures, brain, ball = _gray()
+    affine, gm, csf, structures, brain, ball = _gray(radius_mm=7.0)  # 1.4 ml, more than the network takes a lesion for
     structures[STRUCTURES.index("deep_gray")] = ball
     structures[STRUCTURES.index("white_matter")] *= ~ball
-    wide = affine.copy()
-    wide[:3, :3] *= 2.5  # the ball is a nucleus of 4 ml then, more than the network takes a lesion for
-    assert not find_gray_islands(gm, csf, structures, brain, wide).any()
+    assert ball.sum() * 1.6**3 > 1000
+    assert not find_gray_islands(gm, csf, structures, brain, affine).any()
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_thick_slices_tell_nothing_of_islands(axis):
+    affine, gm, csf, structures, brain, _ = _gray()
+    affine[:3, axis] *= 2.4 / 1.6
+    assert not find_gray_islands(gm, csf, structures, brain, affine).any()
 
 
 def test_no_brain_no_islands():
