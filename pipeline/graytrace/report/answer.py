@@ -13,6 +13,7 @@ from graytrace.report.content import Row, Study, half_interval, number
 from graytrace.report.phrases import describe_span, outcome_words, show_p, show_slope, tissue_words
 from graytrace.statistics.association import mean_interval
 from graytrace.statistics.power import detectable_correlation
+from graytrace.statistics.wording import patients
 from graytrace.tables import MISSING
 
 _CLEAR_P = 0.05
@@ -60,7 +61,7 @@ def write_answer(rows: Sequence[Row], *, questions: int = 1, trends: Sequence[Ro
     if row["spearman_p"] == MISSING or (primary is not None and primary["p"] == MISSING):
         said = row if row["spearman_p"] == MISSING or primary is None else primary
         return Answer(
-            f"Whether the change goes with {predictor} was not computed ({said['n']} patients). {said['note']}"
+            f"Whether the change goes with {predictor} was not computed ({patients(int(said['n']))}). {said['note']}"
         )
     found, p, rises = _find_relation(row, primary, trends)
     n = int(row["n"])

@@ -18,6 +18,8 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
+from graytrace.statistics.wording import too_few
+
 MIN_PATIENTS = 6
 MIN_RESIDUAL_DF = 8
 CONFIDENCE = 0.95
@@ -88,7 +90,7 @@ def associate(x: Values, y: Values, *, seed: int = _SEED, resamples: int = RESAM
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.size < MIN_PATIENTS:
-        raise ValueError(f"{x.size} patients are too few: {MIN_PATIENTS} are needed")
+        raise ValueError(f"{too_few(x.size)}: {MIN_PATIENTS} are needed")
     if _is_constant(x) or _is_constant(y):
         raise ValueError("all patients have the same value")
     ranks = stats.rankdata(x), stats.rankdata(y)
@@ -224,7 +226,7 @@ def associate_adjusted(
     left = x.size - z.shape[1] - 1
     if left < MIN_RESIDUAL_DF:
         covariates_words = "1 covariate" if z.shape[1] == 2 else f"{z.shape[1] - 1} covariates"
-        raise ValueError(f"{x.size} patients are too few to adjust for {covariates_words}")
+        raise ValueError(f"{too_few(x.size)} to adjust for {covariates_words}")
     if np.linalg.matrix_rank(np.column_stack([z, x])) < z.shape[1] + 1:
         raise ValueError("the covariates determine each other or the predictor")
     remove = np.eye(x.size) - z @ np.linalg.pinv(z)

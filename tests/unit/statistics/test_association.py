@@ -99,7 +99,9 @@ def test_the_same_patients_give_the_same_numbers():
 
 
 @pytest.mark.parametrize(
-    ("x", "message"), [(np.arange(5.0), "too few"), (np.ones(12), "same value")], ids=["five", "constant"]
+    ("x", "message"),
+    [(np.arange(5.0), "5 patients are too few"), (np.ones(1), "1 patient is too few"), (np.ones(12), "same value")],
+    ids=["five", "one", "constant"],
 )
 def test_what_cannot_be_asked_is_refused(x, message):
     with pytest.raises(ValueError, match=message):

@@ -13,4 +13,3 @@ def test_islands_are_flagged_with_their_volume_and_what_to_do():
     assert flag.code == "lesions_suspected"
     assert "1.3 ml" in flag.message
     assert "FLAIR" in flag.message
-
