@@ -79,6 +79,8 @@ class Halves:
         Voxels of the midway grid.
     to_baseline, to_followup : (3, X, Y, Z) float32
         From midway space to the visits, voxels.
+    _seen : dict
+        Coefficients, by their identity, with the (X, Y, Z) image that `see` has made of them.
     """
 
     velocity: VectorField

@@ -104,7 +104,7 @@ def measure_edge_contact_mm2(mask: Mask, voxel_mm: Vector) -> float:
     area = 0.0
     for axis in range(3):
         face_mm2 = float(np.prod(np.delete(np.asarray(voxel_mm, dtype=float), axis)))
-        area += face_mm2 * float(mask.take(0, axis).sum() + mask.take(-1, axis).sum())
+        area += face_mm2 * float(np.moveaxis(mask, axis, 0)[[0, -1]].sum())
     return area
 
 

@@ -197,7 +197,7 @@ def _slice_within(mask: np.ndarray, axis: int, at: float) -> int:
 
 
 def _plane(array: np.ndarray, axis: int, index: int) -> np.ndarray:
-    return np.asarray(array.take(index, axis))
+    return np.ascontiguousarray(np.moveaxis(array, axis, 0)[index])
 
 
 def _show(panel: Any, plane: np.ndarray, axis: int, sizes_mm: np.ndarray, *, top: float) -> None:
