@@ -14,12 +14,13 @@ from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.scene import Scene
 from graytrace.algorithms.sharpness import image_of_fractions
 from graytrace.algorithms.smoothing import gaussian
-from graytrace.algorithms.visits import VisitTissue
+from graytrace.algorithms.visits import VisitTissue, longest_voxel_mm
 from graytrace.arrays import Image, ScalarField, Vector
 
 # "by hand" here: set while the method was written; docs/validation.md (Motion) has what pairs with and without show
 # a scan is taken line by line along one axis, so that axis stands out; loss, shading and blur seem movement along all
-_STANDS_OUT_MM, _STANDS_OUT_TIMES = 0.08, 1.4  # beyond the next axis; pairs that did not move stay below 0.04
+# beyond the next axis, at voxels of 1 mm and less; pairs that did not move stay below 0.04, of 2 and 3 mm below 0.085
+_STANDS_OUT_MM, _STANDS_OUT_TIMES = 0.08, 1.4
 _DISPLACED_PERCENTILE = 97  # a movement that lasted for a thirtieth of the scan
 _ASKED_COLUMN_MM = 3.2  # whether a head moved is seen in means of columns, at a third of the time
 _EDGE_VOXELS, _EDGE_SMOOTH = 2, 1.5  # by hand: the rim of the brain turns up where the bone behind it does not count
@@ -102,6 +103,13 @@ class _Lines:
         return np.asarray((corrected + image) / 2, np.float32)
 
 
+def _stands_out(displaced_mm: Vector, longest_voxel_mm: float) -> bool:
+    """Whether the lines of one axis were displaced so much more than those of the others that the head moved."""
+    _, second, most = np.sort(displaced_mm)
+    least_mm = _STANDS_OUT_MM * max(longest_voxel_mm, 1.0)
+    return bool(most - second > least_mm and most > _STANDS_OUT_TIMES * second)
+
+
 def even_movement(scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves: Halves) -> EvenMovement:
     """Make both visits hold the same lines that were taken elsewhere.
 
@@ -126,7 +134,7 @@ def even_movement(scene: Scene, visits: tuple[VisitTissue, VisitTissue], halves:
         return EvenMovement(scene, visits, 0.0, is_corrected=False)
     displaced = np.mean([[lines.displaced_mm(axis) for axis in range(3)] for lines in seen], axis=0)
     _, second, most = np.sort(displaced)
-    moved = most - second > _STANDS_OUT_MM and most > _STANDS_OUT_TIMES * second
+    moved = _stands_out(displaced, longest_voxel_mm(visits))
     still = np.zeros_like(halves.velocity)
     before = _Lines.of(scene, visits, Halves(still, still, still)) if moved else []
     if before:

@@ -9,7 +9,7 @@ from scipy import ndimage
 from graytrace.algorithms.change import measure_change
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.moved_lines import LineFit, fit_lines, take_out
-from graytrace.algorithms.movement import even_movement
+from graytrace.algorithms.movement import _stands_out, even_movement
 from graytrace.algorithms.scene import open_scene
 from graytrace.algorithms.visits import VisitTissue
 from graytrace.phantoms.acquisition import ScanSettings
@@ -128,3 +128,17 @@ def test_a_visit_less_sharp_did_not_move(pair):
     one, two = pair[0]
     blurred = replace(two, image=ndimage.gaussian_filter(two.image, 0.3))
     assert measure_change(one, blurred, STILL).is_still
+
+
+@pytest.mark.parametrize(
+    ("displaced_mm", "longest_mm", "moved"),
+    [
+        ((0.02, 0.10, 0.0), 0.7, False),
+        ((0.02, 0.11, 0.0), 1.0, True),
+        ((0.02, 0.11, 0.0), 2.0, False),
+        ((0.3, 0.1, 0.0), 2.0, True),
+    ],
+    ids=["little", "much", "within_a_thick_voxel", "beyond_it"],
+)
+def test_larger_voxels_tell_less_of_a_movement(displaced_mm, longest_mm, moved):
+    assert _stands_out(np.array(displaced_mm), longest_mm) == moved
