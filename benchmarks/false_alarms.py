@@ -93,7 +93,8 @@ def measure_cohort(cohort: Cohort, work: Path, cores: int) -> list[Pair]:
         if made.code:
             raise SystemExit(made.text)
         (slot.root / "made").touch()
-    study = {"baseline": BASELINE, "followup": FOLLOWUP, "lesions": "derivatives/lesions"}
+    lesions = "derivatives/lesions"
+    study = {"baseline": BASELINE, "followup": FOLLOWUP, "lesions": lesions if (slot.bids / lesions).is_dir() else None}
     slot.write(slot.config, yaml.safe_dump({"study": study, "statistics": {"covariates": ["age", "sex"]}}))
     said = run_study(slot, cores)
     if said.code:
