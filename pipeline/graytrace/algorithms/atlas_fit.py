@@ -11,11 +11,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from graytrace.algorithms.deformation import exponential, sample_spline
+from graytrace.algorithms.deformation import exponential
 from graytrace.algorithms.grids import voxel_sizes_mm, voxel_volume_mm3
 from graytrace.algorithms.multigrid import prolong, restrict, solve_membrane
 from graytrace.algorithms.slopes import normal_equations
 from graytrace.algorithms.smoothing import gaussian
+from graytrace.algorithms.splines import sample_spline
 from graytrace.arrays import Affine, Fractions, ScalarField, VectorField
 
 # chosen on heads of which each was left out of the atlas (docs/validation.md)

@@ -6,10 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 
-from graytrace.algorithms.deformation import Halves, spline_coefficients
+from graytrace.algorithms.deformation import Halves
 from graytrace.algorithms.multigrid import prolong, restrict
 from graytrace.algorithms.robust import SD_OF_MAD
 from graytrace.algorithms.scene import Opening, Scene, register
+from graytrace.algorithms.splines import spline_coefficients
 from graytrace.arrays import Image
 
 _ITERATIONS = 3  # by hand: a fourth moves nothing

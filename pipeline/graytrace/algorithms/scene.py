@@ -7,13 +7,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from graytrace.algorithms.deformation import Halves, sample_spline, spline_coefficients
+from graytrace.algorithms.deformation import Halves
 from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.intensity import Contrast, match_visits
 from graytrace.algorithms.midway import MidwayAlignment
 from graytrace.algorithms.multigrid import solve_membrane
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.slopes import normal_equations
+from graytrace.algorithms.splines import sample_spline, spline_coefficients
 from graytrace.algorithms.visits import VisitTissue, midway_grid
 from graytrace.arrays import Affine, Fractions, Image, Mask, ScalarField, VectorField
 

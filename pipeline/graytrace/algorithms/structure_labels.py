@@ -12,10 +12,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from graytrace.algorithms.atlas_fit import AtlasFit, fit_atlas
-from graytrace.algorithms.deformation import sample_spline, spline_coefficients
 from graytrace.algorithms.grids import affine_of_part, box_around
 from graytrace.algorithms.resampling import resample
 from graytrace.algorithms.smoothing import gaussian
+from graytrace.algorithms.splines import sample_spline, spline_coefficients
 from graytrace.algorithms.structure_atlas import LABELS, STRUCTURES, TISSUES, Atlas, Tissue, members, parts_of
 from graytrace.algorithms.volumes import tissue_volume_ml
 from graytrace.arrays import Affine, Fractions, Labels, Mask, Probabilities, ScalarField, VectorField

@@ -1,7 +1,7 @@
 import numpy as np
-import pytest
 
-from graytrace.algorithms.deformation import exponential, jacobian_determinant, sample_spline, spline_coefficients
+from graytrace.algorithms.deformation import Halves, exponential, jacobian_determinant
+from graytrace.algorithms.splines import sample_spline, spline_coefficients
 
 
 def _smooth_velocity() -> np.ndarray:
@@ -37,22 +37,19 @@ def test_jacobian_keeps_what_changes_within_five_voxels():
     np.testing.assert_allclose(found - 1, expected - 1, atol=0.03 * 0.1 * wave)
 
 
-def test_spline_returns_the_image_on_its_own_grid():
-    image = np.random.default_rng(0).normal(size=(9, 10, 11)).astype(np.float32)
-    still = np.zeros((3, 9, 10, 11), np.float32)
-    np.testing.assert_allclose(sample_spline(spline_coefficients(image), np.eye(4), still), image, atol=1e-4)
-
-
-def test_spline_is_zero_outside():
-    far = np.full((3, 4, 4, 4), 100, np.float32)
-    assert not sample_spline(spline_coefficients(np.ones((4, 4, 4))), np.eye(4), far).any()
-
-
-@pytest.mark.parametrize("axis", range(3))
-def test_shift_by_a_voxel_is_exact(axis):
-    image = np.random.default_rng(1).normal(size=(8, 8, 8)).astype(np.float32)
-    u = np.zeros((3, 8, 8, 8), np.float32)
-    u[axis] = 1
-    moved = sample_spline(spline_coefficients(image), np.eye(4), u)
-    inner = [slice(0, 7) if a == axis else slice(None) for a in range(3)]
-    np.testing.assert_allclose(moved[tuple(inner)], np.roll(image, -1, axis)[tuple(inner)], atol=1e-4)
+def test_a_flow_shows_each_visit_and_answers_the_same_question_once():
+    rng = np.random.default_rng(3)
+    one, other = (spline_coefficients(rng.normal(size=(32, 32, 32))) for _ in range(2))
+    here, everywhere = np.eye(4), np.ones((32, 32, 32), bool)
+    halves = Halves.of(_smooth_velocity())
+    baseline, followup = halves.see((one, one), (here, here), everywhere)
+    np.testing.assert_array_equal(baseline, sample_spline(one, here, halves.to_baseline))
+    np.testing.assert_array_equal(followup, sample_spline(one, here, halves.to_followup))
+    assert halves.see((one, one), (here, here), everywhere)[0] is baseline
+    moved = here.copy()
+    moved[0, 3] = 1
+    part = everywhere & (baseline > 0)
+    for coefficients, matrix, where in ((other, here, everywhere), (one, moved, everywhere), (one, here, part)):
+        again, _ = halves.see((coefficients, one), (matrix, here), where)
+        np.testing.assert_array_equal(again, sample_spline(coefficients, matrix, halves.to_baseline, where))
+        assert not np.array_equal(again, baseline)

@@ -1,10 +1,10 @@
-"""Wide Gaussians are those of scipy, at any grid and sigma."""
+"""Gaussians are those of scipy, at any grid and sigma."""
 
 import numpy as np
 import pytest
 from scipy import ndimage
 
-from graytrace.algorithms.smoothing import smooth_widely
+from graytrace.algorithms.smoothing import gaussian, smooth_widely
 
 SHARE_OF_PEAK = 0.005  # as the docstring promises
 
@@ -22,3 +22,19 @@ def test_it_is_the_gaussian_of_scipy(sigma, shape):
 def test_a_grid_thinner_than_a_block():
     image = np.ones((40, 40, 1), np.float32)
     assert np.isfinite(smooth_widely(image, 12.0)).all()
+
+
+@pytest.mark.parametrize("truncate", [4.0, 2.0])
+@pytest.mark.parametrize("sigma", [0.0, 0.5, 1.0, 3.0, (0.0, 1.0, 2.0), (2.2, 0.3, 0.0)])
+@pytest.mark.parametrize("shape", [(31, 40, 23), (7, 5, 9), (12, 1, 4)])
+def test_narrow_ones_are_those_of_scipy_up_to_the_borders(shape, sigma, truncate):
+    image = np.random.default_rng(1).random(shape)
+    expected = ndimage.gaussian_filter(image, sigma, truncate=truncate)
+    np.testing.assert_allclose(gaussian(image, sigma, truncate=truncate), expected, atol=1e-6)
+
+
+def test_smoothing_leaves_its_image_as_it_is():
+    image = np.random.default_rng(1).random((6, 7, 8)).astype(np.float32)
+    before = image.copy()
+    gaussian(image, 1.0)
+    np.testing.assert_array_equal(image, before)
