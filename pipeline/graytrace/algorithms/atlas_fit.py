@@ -93,7 +93,7 @@ def _coarser(grid_to_ras: Affine) -> Affine:
 def _smooth(channels: Channels, voxel_to_ras: Affine, spacing_mm: float) -> tuple[ScalarField, ...]:
     voxel_mm = voxel_sizes_mm(voxel_to_ras)
     sigma_mm = np.sqrt(np.maximum((_GRID_BLUR * spacing_mm) ** 2 - (_VOXEL_BLUR * voxel_mm) ** 2, 0))
-    return tuple(gaussian(np.asarray(c, np.float32), sigma_mm / voxel_mm) for c in channels)
+    return tuple(gaussian(c, sigma_mm / voxel_mm) for c in channels)
 
 
 def _moments(channels: Channels, to_mm: Affine) -> tuple[ScalarField, float]:

@@ -91,7 +91,7 @@ def touching_banks(
     shallow, deep = _SHEET_DEPTH_MM
     found = (ridge > _RIDGE_PER_MM) & (depth > shallow) & (depth < deep)
     area = np.where(found, ridge * spacing_mm * cortex, 0).astype(np.float32)
-    return np.asarray(gaussian(area, np.asarray(blur_mm) / spacing_mm))
+    return gaussian(area, np.asarray(blur_mm) / spacing_mm)
 
 
 @dataclass(frozen=True)

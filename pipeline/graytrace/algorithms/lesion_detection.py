@@ -136,7 +136,7 @@ def find_lesions(flair: Image, structures: Probabilities, brain_mask: Mask, voxe
         structures[STRUCTURES.index(name)] for name in ("white_matter", "cortex", "ventricles")
     )
     brain = np.asarray(brain_mask, bool)
-    smooth = gaussian(np.asarray(flair, np.float32), _BLUR_MM / voxel_mm)
+    smooth = gaussian(flair, _BLUR_MM / voxel_mm)
     normal = {}
     for name, sure in (("white matter", white > _SURE), ("cortex", cortex > _SURE), ("ventricles", ventricles > _SURE)):
         values = smooth[sure & brain & (smooth > 0)]

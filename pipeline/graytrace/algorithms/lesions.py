@@ -75,7 +75,7 @@ def fill_lesions(image: Image, lesion_mask: Mask, brain_mask: Mask, voxel_to_ras
     distance = distance_to(lesion, voxel_mm, _RING_MM)
     ring = brain & (distance > _RIM_MM) & (distance < _RING_MM) & (filled > threshold)
     sigma = _SPREAD_MM / voxel_mm
-    weight = gaussian(ring.astype(np.float32), sigma)
+    weight = gaussian(ring, sigma)
     mean = gaussian(np.where(ring, filled, 0), sigma) / np.maximum(weight, 1e-6)  # not zero
     fallback = float(filled[ring].mean()) if ring.any() else float(np.percentile(filled[brain], _WHITE_PERCENTILE))
     mean = np.where(weight > _FARTHEST, mean, fallback)

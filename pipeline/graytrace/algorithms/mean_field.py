@@ -87,7 +87,7 @@ def neighbors_of(inside: Mask) -> Indices:
 
 @numba.njit(cache=True)
 def _sweep(x, chances, table, low, step, neighbors, axis_weight, pull, squarings, terms, fractions, posterior) -> None:
-    """One mean-field sweep: `posterior` (N, K), not normalized, and new `fractions` (2, N) from the former ones."""
+    """One mean-field sweep: `posterior` (N, K) and new `fractions` (2, N) from the former ones."""
     count, kinds = chances.shape
     gray, white = fractions.copy()
     g, w = np.empty(kinds, np.float32), np.empty(kinds, np.float32)

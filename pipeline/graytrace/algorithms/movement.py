@@ -69,7 +69,7 @@ class _Lines:
         core = ndimage.binary_erosion(scene.inside, iterations=_EDGE_VOXELS)
         if model is None or not core.any():
             return []
-        window = gaussian(core.astype(np.float32), _EDGE_SMOOTH)
+        window = gaussian(core, _EDGE_SMOOTH)
         found = []
         for own, (visit, to_voxel) in enumerate(zip(visits, scene.to_voxel, strict=True)):
             to_grid = np.linalg.inv(to_voxel)

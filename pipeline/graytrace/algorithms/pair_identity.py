@@ -141,7 +141,7 @@ def _coarse_cube(visit: Visit) -> Image:
     side = int(_CUBE_MM / _COARSE_MM)
     grid = cubic_affine(_COARSE_MM, _middle(visit) - _COARSE_MM * (side - 1) / 2)
     voxel_mm = voxel_sizes_mm(visit.voxel_to_ras)
-    smooth = gaussian(np.asarray(visit.image, np.float32), _COARSE_BLUR * _COARSE_MM / voxel_mm)
+    smooth = gaussian(visit.image, _COARSE_BLUR * _COARSE_MM / voxel_mm)
     matrix = np.linalg.inv(visit.voxel_to_ras) @ grid
     return np.asarray(ndimage.affine_transform(smooth, matrix[:3, :3], matrix[:3, 3], (side,) * 3, order=1))
 

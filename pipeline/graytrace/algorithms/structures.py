@@ -82,7 +82,7 @@ def normalize_intensities(image: Image) -> Image:
 def _foreground_points(image: Image, voxel_to_ras: Affine) -> Points:
     """RAS coordinates (N, 3) of what is brighter than air."""
     voxel_mm = voxel_sizes_mm(voxel_to_ras)
-    smooth = gaussian(image.astype(np.float32), _SMOOTH_MM / voxel_mm)
+    smooth = gaussian(image, _SMOOTH_MM / voxel_mm)
     foreground = np.argwhere(smooth > _AIR_FRACTION * np.percentile(smooth, _BRIGHT_PERCENTILE))
     return np.asarray(foreground @ voxel_to_ras[:3, :3].T + voxel_to_ras[:3, 3])
 

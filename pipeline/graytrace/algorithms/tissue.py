@@ -112,7 +112,7 @@ def _priors(
         "white_matter": ("white_matter", "brainstem"),
         "csf": ("ventricles", "outer_csf", "outside"),
     }
-    near_brain = gaussian(brain.astype(np.float32), _EDGE_MM / voxel_mm)[inside]
+    near_brain = gaussian(brain, _EDGE_MM / voxel_mm)[inside]
     reach = np.clip(near_brain * _EDGE_GAIN, 0, 1)
     priors = {}
     for name, members in sources.items():
@@ -131,8 +131,7 @@ def _ventricle_rim(structures: Probabilities, voxel_mm: Vector, box: tuple[slice
     """
     sigma = _VENTRICLE_MM / voxel_mm
     fluid, white = (
-        gaussian(structures[STRUCTURES.index(name)][box].astype(np.float32), sigma)[inside]
-        for name in ("ventricles", "white_matter")
+        gaussian(structures[STRUCTURES.index(name)][box], sigma)[inside] for name in ("ventricles", "white_matter")
     )
     return np.asarray(np.clip(_VENTRICLE_GAIN * fluid * white, 0, 1))
 

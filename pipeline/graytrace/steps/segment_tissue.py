@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -47,9 +47,8 @@ def run(args: argparse.Namespace) -> None:
             **args.options,
         }
         images, measures, versions = run_stage("segmentation", args.engine, inputs, folder=folder, job=job)
-        volumes = [read_volume(images[name]) for name in FRACTIONS]
         return Outcome(
-            files={**images, "labels": _write_labels(volumes, folder)},
+            files={**images, "labels": _write_labels(images, folder)},
             measures=measures,
             flags=_flags(measures),
             inputs={
@@ -76,8 +75,9 @@ def _flags(measures: Mapping[str, Any]) -> list[Flag]:
     return [Flag("lesions_suspected", message)]
 
 
-def _write_labels(volumes: Sequence[Volume], folder: Path) -> Path:
+def _write_labels(images: Mapping[str, Path], folder: Path) -> Path:
     """The largest fraction of each voxel as a label, 0 where no tissue has a half."""
+    volumes = [read_volume(images[name]) for name in FRACTIONS]
     fractions = np.stack([volume.data for volume in volumes])
     labels = np.where(fractions.sum(0) > 0.5, fractions.argmax(0) + 1, 0)
     path = folder / "labels.nii.gz"
