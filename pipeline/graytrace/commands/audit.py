@@ -9,6 +9,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from graytrace.commands.lock import add_secret_arguments, secret_of
+from graytrace.counting import counted
 from graytrace.errors import ConfigError, PipelineError
 from graytrace.workflow.audit_trail import RUN_ENDED, RUN_STARTED, TRAIL_NAME, Entry, Trail, read_trail
 from graytrace.workflow.inventory import Change, find_changes, take_results
@@ -53,7 +54,7 @@ def run(args: argparse.Namespace) -> None:
     faults = [*trail.faults, *_check_head(trail, args.head), *_check_plan(args, folder)]
     if not faults:
         count = len(trail.entries)
-        lines.append(f"{count} {'entry' if count == 1 else 'entries'}; the chain holds.")
+        lines.append(f"{counted(count, 'entry', 'entries')}; the chain holds.")
         lines += [describe_end(trail.entries[-1])] if trail.entries else []
     sys.stdout.write("\n".join(map(_printable, lines)) + "\n")
     if faults:

@@ -7,6 +7,7 @@ import sys
 from collections.abc import Sequence
 from pathlib import Path
 
+from graytrace.counting import counted
 from graytrace.errors import ConfigError
 from graytrace.files import file_sha256, whole_file
 from graytrace.report.content import Card, Study, make_cards
@@ -65,7 +66,7 @@ def run(args: argparse.Namespace) -> None:
     told = (
         f" Pages of another run lie there, too: {len(older)} ({older[0]} …)." if older and not args.participants else ""
     )
-    sys.stdout.write(f"{len(written)} {'page' if len(written) == 1 else 'pages'}: {out}.{told}\n")
+    sys.stdout.write(f"{counted(len(written), 'page')}: {out}.{told}\n")
 
 
 def _wanted(rows: Sequence[Row], participants: Sequence[str] | None) -> list[Row]:

@@ -11,6 +11,7 @@ from typing import Any
 
 import numpy as np
 
+from graytrace.counting import counted
 from graytrace.errors import ConfigError
 from graytrace.report.repeatability import Panel, draw_repeatability
 from graytrace.results.repeatability import (
@@ -103,7 +104,7 @@ def _describe_nothing(args: argparse.Namespace, measured: Sequence[MeasuredPair]
     told = f"; {undated} have no dates" if undated else ""
     where = ", ".join(map(str, args.results))
     return (
-        f"{where}: of {_count(len(measured), 'measured pair')} none is a scan-rescan pair "
+        f"{where}: of {counted(len(measured), 'measured pair')} none is a scan-rescan pair "
         f"({selection}{nearest}{told}), and there is no loop of three visits. Name the pairs with --pairs, or the days "
         "with --within-days."
     )
@@ -142,16 +143,16 @@ def _reach(pair: MeasuredPair, measure: str) -> tuple[float, float]:
 def _describe_left_out(undated: Sequence[MeasuredPair], lost: Sequence[PairKey]) -> list[str]:
     lines = []
     if undated:
-        lines.append(f"Left out without dates: {_count(len(undated), 'pair')}; name them with --pairs.")
+        lines.append(f"Left out without dates: {counted(len(undated), 'pair')}; name them with --pairs.")
     if lost:
         named = ", ".join(" ".join(key) for key in lost[:_NAMED]) + (" and more" if len(lost) > _NAMED else "")
-        lines.append(f"Named, but not measured: {_count(len(lost), 'pair')} ({named}).")
+        lines.append(f"Named, but not measured: {counted(len(lost), 'pair')} ({named}).")
     return lines
 
 
 def _describe_pairs(pairs: Sequence[MeasuredPair], selection: str) -> list[str]:
     patients = len({pair.key.participant_id for pair in pairs})
-    lines = [f"Scan-rescan pairs ({selection}): {len(pairs)}, of {_count(patients, 'patient')}."]
+    lines = [f"Scan-rescan pairs ({selection}): {len(pairs)}, of {counted(patients, 'patient')}."]
     if 0 < patients < WANTED_PATIENTS:
         lines.append(
             f"QIBA asks for {WANTED_PATIENTS} patients; with fewer the numbers below are less certain, as their "
@@ -167,7 +168,7 @@ def _describe_loops(measured: Sequence[MeasuredPair], loops: Sequence[Loop]) -> 
     lines = []
     if loops:
         patients = len({loop.whole.key.participant_id for loop in loops})
-        lines.append(f"Loops of three visits: {len(loops)}, of {_count(patients, 'patient')}.")
+        lines.append(f"Loops of three visits: {len(loops)}, of {counted(patients, 'patient')}.")
     missing = list_open_loops(measured)
     if missing:
         key = missing[0]
@@ -181,7 +182,7 @@ def _describe_loops(measured: Sequence[MeasuredPair], loops: Sequence[Loop]) -> 
 
 def _describe_row(row: Mapping[str, Any]) -> list[str]:
     """What a row means to somebody who treats patients."""
-    head = f"{_WORDS[row['measure']]} ({row['measure']}), {_count(row['pairs'], row['kind'][:-1])}"
+    head = f"{_WORDS[row['measure']]} ({row['measure']}), {counted(row['pairs'], row['kind'][:-1])}"
     if "wsd_points" not in row:
         return [f"{head}: too few to tell how far two scans differ; three are needed.", *_describe_coverage(row)]
     if row["kind"] == "loops":
@@ -229,7 +230,3 @@ def _describe_end(pairs: Sequence[MeasuredPair], out: Path) -> list[str]:
     if pairs:
         lines.append(f"To let no interval of a study be narrower: quality.repeatability: {out / 'repeatability.tsv'}")
     return [*lines, f"Table and figure: {out}"]
-
-
-def _count(number: int, word: str) -> str:
-    return f"{number} {word}" if number == 1 else f"{number} {word}s"

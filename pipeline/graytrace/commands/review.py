@@ -6,6 +6,7 @@ import argparse
 import sys
 from pathlib import Path
 
+from graytrace.counting import counted
 from graytrace.errors import ConfigError
 from graytrace.report.blinded import code_patients
 from graytrace.results.review import (
@@ -101,7 +102,7 @@ def _remember(folder: Path) -> None:
 
 
 def _describe(review: Review, patients: list[str], path: Path) -> list[str]:
-    lines = [f"{len(patients)} {'patient' if len(patients) == 1 else 'patients'} to read: {path}"]
+    lines = [f"{counted(len(patients), 'patient')} to read: {path}"]
     for reader in review.readers:
         said = review.of(reader)
         counts = ", ".join(

@@ -8,12 +8,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from graytrace.counting import counted
 from graytrace.report import trend
 from graytrace.report.content import Row, Study, half_interval, number
 from graytrace.report.phrases import describe_span, outcome_words, show_p, show_slope, tissue_words
 from graytrace.statistics.association import mean_interval
 from graytrace.statistics.power import detectable_correlation
-from graytrace.statistics.wording import patients
 from graytrace.tables import MISSING
 
 _CLEAR_P = 0.05
@@ -60,9 +60,8 @@ def write_answer(rows: Sequence[Row], *, questions: int = 1, trends: Sequence[Ro
     predictor = row["predictor"]
     if row["spearman_p"] == MISSING or (primary is not None and primary["p"] == MISSING):
         said = row if row["spearman_p"] == MISSING or primary is None else primary
-        return Answer(
-            f"Whether the change goes with {predictor} was not computed ({patients(int(said['n']))}). {said['note']}"
-        )
+        of_whom = counted(int(said["n"]), "patient")
+        return Answer(f"Whether the change goes with {predictor} was not computed ({of_whom}). {said['note']}")
     found, p, rises = _find_relation(row, primary, trends)
     n = int(row["n"])
     corrected = f", corrected for {questions} questions" if questions > 1 else ""

@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.multitest import multipletests
 
-from graytrace.statistics.wording import too_few
+from graytrace.counting import counted, too_few
 
 MIN_PATIENTS = 6
 MIN_RESIDUAL_DF = 8
@@ -90,7 +90,7 @@ def associate(x: Values, y: Values, *, seed: int = _SEED, resamples: int = RESAM
     """
     x, y = np.asarray(x, dtype=float), np.asarray(y, dtype=float)
     if x.size < MIN_PATIENTS:
-        raise ValueError(f"{too_few(x.size)}: {MIN_PATIENTS} are needed")
+        raise ValueError(f"{too_few(x.size, 'patient')}: {MIN_PATIENTS} are needed")
     if _is_constant(x) or _is_constant(y):
         raise ValueError("all patients have the same value")
     ranks = stats.rankdata(x), stats.rankdata(y)
@@ -225,8 +225,7 @@ def associate_adjusted(
     z = sm.add_constant(np.asarray(covariates, dtype=float).reshape(x.size, -1), has_constant="add")
     left = x.size - z.shape[1] - 1
     if left < MIN_RESIDUAL_DF:
-        covariates_words = "1 covariate" if z.shape[1] == 2 else f"{z.shape[1] - 1} covariates"
-        raise ValueError(f"{too_few(x.size)} to adjust for {covariates_words}")
+        raise ValueError(f"{too_few(x.size, 'patient')} to adjust for {counted(z.shape[1] - 1, 'covariate')}")
     if np.linalg.matrix_rank(np.column_stack([z, x])) < z.shape[1] + 1:
         raise ValueError("the covariates determine each other or the predictor")
     remove = np.eye(x.size) - z @ np.linalg.pinv(z)

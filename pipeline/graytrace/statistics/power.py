@@ -11,7 +11,7 @@ from scipy.optimize import brentq
 from statsmodels.stats.power import TTestIndPower, TTestPower
 
 from graytrace.arrays import Vector
-from graytrace.statistics.wording import too_few
+from graytrace.counting import too_few
 
 _LEAST_SIZE = 1e-6  # standardized effect: beyond 10 million million patients
 _LARGE_SIZE = (
@@ -73,7 +73,7 @@ def split_spread(changes_per_year: Vector, errors_points: Vector, years: Vector)
     """
     changes = np.asarray(changes_per_year, dtype=float)
     if changes.size < 3:
-        raise ValueError(f"{too_few(changes.size)} to tell how much patients differ: 3 are needed")
+        raise ValueError(f"{too_few(changes.size, 'patient')} to tell how much patients differ: 3 are needed")
     errors = np.asarray(errors_points, dtype=float)
     intervals = np.asarray(years, dtype=float)
     if not (intervals > 0).all():

@@ -11,10 +11,10 @@ import statsmodels.api as sm
 from scipy.optimize import brentq
 from scipy.stats import t as student
 
+from graytrace.counting import too_few
 from graytrace.statistics.arrangements import Arrangements, Groups
 from graytrace.statistics.association import CONFIDENCE, Estimate, Values
 from graytrace.statistics.trend import Outcomes, TrendTests
-from graytrace.statistics.wording import too_few
 
 LEAST_FREEDOM = 2  # degrees of freedom of an interval: with one it would be 13 standard errors to each side
 _ROUNDING = 1e-9  # of the largest value, as in `association`
@@ -105,7 +105,7 @@ def fit_weighted(
     design = np.column_stack([x, levels])
     freedom = y.size - design.shape[1]
     if freedom < LEAST_FREEDOM:
-        raise ValueError(f"{too_few(y.size)}: {design.shape[1] + LEAST_FREEDOM} are needed")
+        raise ValueError(f"{too_few(y.size, 'patient')}: {design.shape[1] + LEAST_FREEDOM} are needed")
     if np.linalg.matrix_rank(design - [*x.mean(keepdims=True), *np.zeros(levels.shape[1])]) < design.shape[1]:
         raise ValueError("all patients have the same value")
     if errors is not None and (np.asarray(errors, dtype=float) < 0).any():

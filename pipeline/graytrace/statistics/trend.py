@@ -26,10 +26,10 @@ from numpy.typing import NDArray
 from scipy import stats
 from statsmodels.stats.nonparametric import jonckheere_terpstra
 
+from graytrace.counting import too_few
 from graytrace.statistics.arrangements import SEED, Arrangements, Groups
 from graytrace.statistics.association import MIN_PATIENTS, RESAMPLES, Values
 from graytrace.statistics.shapes import SHAPES, score_shapes
-from graytrace.statistics.wording import too_few
 
 MOST_FOR_PAIRS = 100  # patients: with more the normal distribution serves Jonckheere's statistic, and pairs fill memory
 _ROUNDING = 1e-9  # of the largest value, as in `association`
@@ -122,7 +122,7 @@ def find_trend(
     """
     y = np.asarray(outcome, dtype=float)
     if y.size < MIN_PATIENTS:
-        raise ValueError(f"{too_few(y.size)}: {MIN_PATIENTS} are needed")
+        raise ValueError(f"{too_few(y.size, 'patient')}: {MIN_PATIENTS} are needed")
     tests = TrendTests(doses, strata=strata, shapes=shapes, half_dose=half_dose, resamples=resamples, seed=seed)
     if tests.is_constant(y):
         raise ValueError("all patients have the same value")

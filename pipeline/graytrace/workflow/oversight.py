@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from graytrace.counting import counted
 from graytrace.errors import ConfigError, PipelineError
 from graytrace.files import text_sha256, write_json
 from graytrace.report.oversight import DEPARTURES_NAME
@@ -208,7 +209,7 @@ def describe_oversight(found: Oversight) -> str:
         if not count:
             lines.append(f"Nothing departs from {name}.")
         else:
-            lines.append(f"{count} {'departure' if count == 1 else 'departures'} from {name}:")
+            lines.append(f"{counted(count, 'departure')} from {name}:")
             lines += describe_changes(found.departures)
     if found.is_blind:
         lines.append("Blinded: doses are not read, and the report shows neither IDs nor the order of visits.")
