@@ -1,5 +1,6 @@
 # Graytrace: the commands a developer and a newcomer need.
 #   make demo      three phantom patients, measured and true change      make install   an environment in .venv
+#   make demo-full the same with voxels of 1 mm, as scans of patients have
 #   make test      the whole test suite                                  make develop   the same with the tools of checks and tests
 #   make check     style, types, spelling, import rules, lint            make docs      the documentation's site, strict
 #   make bench     accuracy and cost                                     make clean     remove what the commands above made
@@ -15,7 +16,7 @@ INSTALLED := .venv/.installed
 COMPILE = $(BIN)/python -m compileall -qq -j $(CORES) .venv/lib >/dev/null || true
 
 .DEFAULT_GOAL := install
-.PHONY: install develop demo test check docs bench lock clean
+.PHONY: install develop demo demo-full test check docs bench lock clean
 
 install: $(INSTALLED) $(COMPILED)
 
@@ -42,6 +43,9 @@ $(COMPILED): $(PACKAGES)
 # Not everything is compiled before, but what is used is kept: each of some fifty steps would compile it anew otherwise.
 demo: $(INSTALLED)
 	env -u PYTHONDONTWRITEBYTECODE $(BIN)/graytrace demo demo --cores $(CORES)
+
+demo-full: $(INSTALLED)
+	env -u PYTHONDONTWRITEBYTECODE $(BIN)/graytrace demo demo-full --voxel-mm 1 --cores $(CORES)
 
 test: develop
 	$(BIN)/pytest
@@ -74,6 +78,6 @@ lock: $(TOOLS)
 	done
 
 clean:
-	rm -rf .venv .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo results bench-work build
+	rm -rf .venv .snakemake .pytest_cache .mypy_cache .ruff_cache .hypothesis .import_linter_cache demo demo-full results bench-work build
 	find . -name __pycache__ -type d -prune -exec rm -rf {} +
 	rm -rf *.egg-info
