@@ -18,6 +18,7 @@ from graytrace.tables import MISSING, read_participant
 from graytrace.workflow.oversight import refuse_blinded
 
 TABLES = ("atrophy", "volumes", "quality")
+_SLOPES = "slopes.tsv"
 _DIGITS = 16  # of a digest, enough to tell two tables apart
 
 
@@ -42,7 +43,9 @@ def run(args: argparse.Namespace) -> None:
     finished = read_finished(args.results, TABLES)
     rows = _wanted(finished.tables["atrophy"], args.participants)
     tables = finished.tables
-    study = Study(tables["atrophy"], tables["volumes"], tables["quality"], [], finished.run)
+    # of a study of all visits; a table that an earlier run left behind is not in run.json
+    slopes = read_finished(args.results, ["slopes"]).tables["slopes"] if _SLOPES in finished.run["tables"] else ()
+    study = Study(tables["atrophy"], tables["volumes"], tables["quality"], [], finished.run, slopes=slopes)
     measured = measured_images(study)
     dates = {(row["participant_id"], row["visit"]): row["acq_date"] for row in tables["volumes"]}
     cards = {(card.participant_id, *card.visits): card for card in make_cards(study, {})}

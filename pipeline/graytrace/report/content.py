@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
+from graytrace.counting import counted
 from graytrace.findings import split_messages
 from graytrace.report.asked import MEASURED, AskedRows, Row
 from graytrace.report.budget import Budget, describe_budget, judge_size, read_budget
@@ -24,6 +25,7 @@ _WITHOUT_OUTCOME = {
 }
 _PROTOCOL_FLAGS = {code for code, _ in DIFFERENCES} | {*NAME_DIFFERENCES, "voxel_sizes_differ"}
 _MINUS = "\N{MINUS SIGN}"
+_SLOPE = "gm_slope_percent_per_year"
 _NUMBERS = (
     ("gm_change_percent", "Gray matter, change", "%"),
     ("gm_change_percent_per_year", "Gray matter, change per year", "% per year"),
@@ -31,6 +33,8 @@ _NUMBERS = (
     ("deep_gm_change_percent", "Deep gray matter, change", "%"),
     ("wm_change_percent", "White matter, change", "%"),
     ("brain_change_percent", "Brain (gray and white), change", "%"),
+    ("thalamus_change_percent", "Thalamus, change", "%"),
+    ("lateral_ventricle_change_percent", "Lateral ventricles, change", "%"),
     ("gm_difference_percent", "Plain difference of the two volumes (a check)", "%"),
     ("interval_years", "Time between the visits", "years"),
     ("gm_volume_baseline_ml", "Gray matter, first visit", "ml"),
@@ -236,7 +240,8 @@ def _make_card(
         scanned=_scanned(row, whys),
         cells=cells,
         numbers=[
-            (words, _show_number(row, column, unit)) for column, words, unit in _NUMBERS if _is_known(row, column)
+            *((words, _show_number(row, column, unit)) for column, words, unit in _NUMBERS if _is_known(row, column)),
+            *_slope_through_all(study, row),
         ],
         quality=_quality_rows(scans, pair, limits),
         budget=budget,
@@ -259,6 +264,15 @@ def _certainty(study: Study, row: Row) -> tuple[Budget | None, list[str]]:
     budget = describe_budget(read_budget(measures, stem), outcome_words(column), is_widened=is_own)
     size = judge_size(number(row, column), half_interval(row, column), study.smallest_changes.get(column))
     return budget, [sentence for sentence in (budget.limits if budget else "", size) if sentence]
+
+
+def _slope_through_all(study: Study, row: Row) -> list[tuple[str, str]]:
+    """The patient's slope with what it is of, where all visits were asked for and this pair was measured."""
+    slope = next((one for one in study.slopes if one["participant_id"] == row["participant_id"]), None)
+    if slope is None or row["status"] not in MEASURED or not _is_known(slope, _SLOPE):
+        return []
+    words = f"Gray matter, slope through {counted(int(slope['visits']), 'visit')}"
+    return [(words, show_change(slope, _SLOPE, "% per year"))]
 
 
 def _is_known(row: Row, column: str) -> bool:

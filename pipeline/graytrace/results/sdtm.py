@@ -76,7 +76,7 @@ def export_records(finished: Finished, *, study_id: str, subjects: Mapping[str, 
     for order, (code, test) in enumerate(load_mapping()["tests"].items()):
         for row in finished.tables[test["table"]]:
             if test.get("optional") and (row[test["column"]] == MISSING):
-                continue  # nobody planned it: lesions are measured where something says where they are
+                continue  # lesions where nothing says where they are, structures where the engines find none
             visit = row["visit_followup"] if test["table"] == _CHANGE else row["visit"]
             number = visits.get(visit, len(visits) + 1)
             record = _record(row, code, test) | {

@@ -82,6 +82,13 @@ def test_a_number_that_the_engine_does_not_give_is_not_done(finish, rows, tmp_pa
     assert (one["NVTESTCD"], one["NVREASND"]) == ("DGMPCHG", "The engine that was used does not give this number.")
 
 
+def test_structures_have_records_where_they_were_measured(finish, rows, tmp_path):
+    folder = finish(rows[0]("sub-01", -1.5, thalamus_change_percent=-2.25), rows[0]("sub-02", -1.0))
+    export(folder, tmp_path / "sdtm")
+    found = [(one["USUBJID"], one["NVORRES"]) for one in read(tmp_path / "sdtm", "nv") if one["NVTESTCD"] == "THPCHG"]
+    assert [(subject, float(value)) for subject, value in found] == [("TRIAL-7-01", -2.25)]
+
+
 def test_names_keep_the_lengths_of_the_standard(out):
     mapping = load_mapping()
     for record in read(out, "nv"):
@@ -201,7 +208,7 @@ def test_a_damaged_run_json_is_one_sentence(trial, tmp_path, capsys):
 def test_the_description_tells_which_tables_it_was_made_from(out):
     told = json.loads((out / "define.json").read_text())
     assert set(told["madeFrom"]) == {"volumes.tsv", "atrophy.tsv"}
-    assert set(told["codelists"]["NVTESTCD"]) == {one["NVTESTCD"] for one in read(out, "nv")} | {"LESVOL"}
+    assert set(told["codelists"]["NVTESTCD"]) == {one["NVTESTCD"] for one in read(out, "nv")} | {"LESVOL", "THPCHG", "LVPCHG"}
     used = {re.sub(r"\d$", "", one["QNAM"]) for one in read(out, "suppnv")}
     assert used <= set(told["codelists"]["QNAM"])
     assert "claims no conformance" in told["note"]

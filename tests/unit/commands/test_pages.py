@@ -1,13 +1,15 @@
 """The page for the clinic, from a finished run's tables."""
 
+import json
 import re
 
 import pytest
 
 from graytrace.cli import main
+from graytrace.files import file_sha256, write_json
 from graytrace.report.published import WORDS, load_published
 from graytrace.report.sheet import Sheet
-from graytrace.tables import columns
+from graytrace.tables import columns, write_table
 
 LONG = " | ".join(
     f"Something of the pair number {n} needs review, as a whole sentence of some length." for n in range(40)
@@ -51,6 +53,22 @@ def test_the_page_has_the_numbers_and_flags_of_the_card(finish, rows, written, c
     page = folder / "pages" / "sub-01_ses-M24.pdf"
     assert count_pages(page) == 1
     assert page.read_bytes().count(b"/Subtype /Image") == 4
+
+
+@pytest.mark.parametrize("is_of_this_run", [True, False])
+def test_a_slope_stands_on_the_page_where_this_run_has_one(finish, rows, written, is_of_this_run):
+    folder = finish(rows[0]("sub-01", -1.5))
+    slope = {"participant_id": "sub-01", "status": "ok", "visits": 3, "pairs": 3, "engines": "-", "version": "0.2.0"}
+    numbers = {"gm_slope_percent_per_year": -0.7, "gm_slope_se_points_per_year": 0.1}
+    write_table(folder, "slopes", [{**slope, **numbers}])
+    if is_of_this_run:
+        run = json.loads((folder / "run.json").read_text())
+        run["tables"]["slopes.tsv"] = file_sha256(folder / "slopes.tsv")
+        write_json(folder / "run.json", run)
+    assert main(["pages", str(folder)]) == 0
+    assert ("Gray matter, slope through 3 visits" in said(written)) == is_of_this_run
+    assert ("-0.70 % per year\n(95 % interval -0.90 to -0.50)" in said(written)) == is_of_this_run
+    assert count_pages(folder / "pages" / "sub-01_ses-M24.pdf") == 1
 
 
 def test_two_runs_write_the_same_bytes(finish, rows, tmp_path):

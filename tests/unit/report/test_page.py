@@ -333,6 +333,33 @@ def test_an_interval_of_the_studys_own_scanner_is_told_as_such(tmp_path):
     assert "https://doi.org/10.1177/0962280214537344" in methods
 
 
+def test_a_card_tells_structures_that_were_measured():
+    study = make_study(2, thalamus_change_percent="-1.8000", thalamus_change_se_points="0.2")
+    with_structures, without = (dict(card.numbers) for card in make_cards(study, {}))
+    assert with_structures["Thalamus, change"] == "-1.80 % (95 % interval -2.19 to -1.41)"
+    assert not {"Thalamus, change", "Lateral ventricles, change"} & set(without)
+
+
+def test_a_card_tells_the_slope_of_a_patient_who_was_measured():
+    study = make_study(3, status="failed")
+    slopes = [
+        row_of(
+            "slopes",
+            participant_id=f"sub-{n:03}",
+            visits="4",
+            gm_slope_percent_per_year="-0.6200",
+            gm_slope_se_points_per_year="0.1",
+        )
+        for n in range(2)
+    ]
+    study = Study(study.atrophy, [], study.quality, [], study.run, slopes=slopes)
+    cards = {card.participant_id: dict(card.numbers) for card in make_cards(study, {})}
+    words = "Gray matter, slope through 4 visits"
+    assert cards["sub-001"][words] == "-0.62 % per year (95 % interval -0.82 to -0.42)"
+    assert words not in cards["sub-000"]
+    assert words not in cards["sub-002"]
+
+
 def test_without_a_table_of_repeatability_nothing_is_said_of_it(tmp_path):
     study = make_study(3, error="0.3")
     assert "own scanner" not in write_methods(study, []).as_markdown()
