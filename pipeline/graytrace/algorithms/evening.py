@@ -98,6 +98,7 @@ def even_contrast(scene: Scene, halves: Halves, pure: PureVoxels, outer: ScalarF
     Parameters
     ----------
     scene : Scene
+        What its contrast leaves is added to it.
     halves : Halves
         The flow so far.
     pure : PureVoxels
@@ -108,8 +109,10 @@ def even_contrast(scene: Scene, halves: Halves, pure: PureVoxels, outer: ScalarF
     -------
     Scene
     """
-    images = replace(scene, contrast=None).registered(halves)
-    contrast = compare_contrast(*images, (pure.fluid, pure.gm, pure.wm), pure.deep, scene.spacing, outer)
+    tissues = (pure.fluid, pure.gm, pure.wm)
+    contrast = compare_contrast(
+        *scene.registered(halves), tissues, pure.deep, scene.spacing, outer, evened=scene.contrast
+    )
     return replace(scene, contrast=contrast)
 
 

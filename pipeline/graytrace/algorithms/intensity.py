@@ -118,6 +118,7 @@ def compare_contrast(
     deep: Mask,
     spacing_mm: float,
     outer: ScalarField | None = None,
+    evened: Contrast | None = None,
 ) -> Contrast | None:
     """The contrast of two registered visits, from voxels of a single tissue.
 
@@ -127,6 +128,9 @@ def compare_contrast(
     pure darkens as sulci open unseen in it and as the head moves, nuclei have another T1.  What both say together,
     nuclei with more weight because they were right more often, is shrunk by what blocks of the brain say differently
     (James and Stein 1961), so that it fades to nothing where it can't be told from the texture of tissue.
+
+    Of a contrast about three quarters are found: pure voxels are mixed a little, cortex near fluid less with white
+    matter than cortex beside it.  So what was found before is taken out first, and what is left is added to it.
 
     Parameters
     ----------
@@ -140,6 +144,8 @@ def compare_contrast(
         Edge of a voxel.
     outer : (X, Y, Z) float32, optional
         Area of gray matter's outer surface, banks that touch among it: what cortex near it darkens by is no contrast.
+    evened : Contrast, optional
+        With which both images were evened out.
 
     Returns
     -------
@@ -159,8 +165,9 @@ def compare_contrast(
     kinds = [(gray & ~deep, lost, _CORTEX_SD), (gray & deep, None, _NUCLEI_SD)]
     kinds = [kind for kind in kinds if kind[0].sum() >= _FEW_VOXELS] or [(gray, lost, _CORTEX_SD)]
     found = [(*_slope(relative, part, part | white, spacing_mm, by), sd) for part, by, sd in kinds]
-    offset, se = _together(found)
-    offsets = np.array([np.median(difference[fluid]), signals[1] * offset, 0.0])
+    known = np.zeros(len(signals)) if evened is None else evened.followup - evened.baseline
+    offset, se = _together(found, float(known[1] / signals[1]))
+    offsets = np.array([known[0] + np.median(difference[fluid]), signals[1] * offset, 0.0])
     return Contrast(signals - offsets / 2, signals + offsets / 2, float(signals[1] * se))
 
 
@@ -195,9 +202,13 @@ def _slope(
     return float(slope), float(np.sqrt(((moment - slope * power) ** 2).sum()) / whole)
 
 
-def _together(found: Sequence[tuple[float, float, float]]) -> tuple[float, float]:
-    """Mean of estimates (value, standard error, SD of its kind), shrunk to zero by its own error, and what is open."""
+def _together(found: Sequence[tuple[float, float, float]], known: float) -> tuple[float, float]:
+    """Mean of estimates (value beyond what is known, standard error, SD of its kind) and of what is known.
+
+    Shrunk to zero by its own error; and what is open.
+    """
     values, ses, kinds = np.array(found).T
+    values = values + known
     variances = ses**2
     weights = 1 / (variances + kinds**2)
     weights = weights / weights.sum()

@@ -12,7 +12,7 @@ from graytrace.findings import split_messages
 from graytrace.report.asked import MEASURED, AskedRows, Row
 from graytrace.report.budget import Budget, describe_budget, judge_size, read_budget
 from graytrace.report.phrases import outcome_words
-from graytrace.results.limits import Metric, list_metrics
+from graytrace.results.limits import list_metrics, show_limit
 from graytrace.statistics.intervals import HALF_INTERVAL_SES
 from graytrace.study.protocol import DIFFERENCES, NAME_DIFFERENCES, NOT_ALIKE
 from graytrace.tables import MISSING, format_number, show_plain, stem_of
@@ -375,18 +375,6 @@ def name_reasons(row: Row) -> list[str]:
         else:
             words.append("scanned differently" if code in _PROTOCOL_FLAGS else code.replace("_", " "))
     return list(dict.fromkeys(words))
-
-
-def show_limit(metric: Metric, limits: Mapping[str, Any]) -> str:
-    """Limits of a number in words, empty without."""
-    limit = limits.get(metric.name) or {}
-    low, high = limit.get("min"), limit.get("max")
-    if low is not None and high is not None:
-        return f"{low:g} to {metric.shown(high)}"
-    if high is not None:
-        voxels = f" or {metric.limit_voxels:g} voxels" if metric.limit_voxels else ""
-        return f"≤ {metric.shown(high)}{voxels}"
-    return f"≥ {metric.shown(low)}" if low is not None else ""
 
 
 def _quality_rows(scans: Sequence[Row], pair: Row, limits: Mapping[str, str]) -> list[dict[str, Any]]:

@@ -6,9 +6,9 @@ import statistics
 from collections.abc import Mapping
 from typing import Any
 
-from graytrace.report.content import Study, number, show_limit
+from graytrace.report.content import Study, number
 from graytrace.report.plots import MetricValues, as_data_uri, plot_quality
-from graytrace.results.limits import list_metrics
+from graytrace.results.limits import list_metrics, show_limit
 
 
 def describe_metrics(study: Study, descriptions: Mapping[str, str]) -> list[dict[str, Any]]:

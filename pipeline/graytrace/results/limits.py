@@ -178,3 +178,15 @@ def _add(row: Row, flags: Iterable[Flag], *, prefix: str = "") -> None:
         row["messages"] = join_messages([*split_messages(row["messages"] or ""), *(flag.message for flag in flags)])
     if row["status"] == "ok":
         row["status"] = "flagged"
+
+
+def show_limit(metric: Metric, limits: Mapping[str, Any]) -> str:
+    """Limits of a number in words, empty without."""
+    limit = limits.get(metric.name) or {}
+    low, high = limit.get("min"), limit.get("max")
+    if low is not None and high is not None:
+        return f"{low:g} to {metric.shown(high)}"
+    if high is not None:
+        voxels = f" or {metric.limit_voxels:g} voxels" if metric.limit_voxels else ""
+        return f"≤ {metric.shown(high)}{voxels}"
+    return f"≥ {metric.shown(low)}" if low is not None else ""

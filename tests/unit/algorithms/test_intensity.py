@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 import toyhead
@@ -93,6 +95,17 @@ def test_a_contrast_grows_without_a_jump():
         found.append(100 * (contrast.followup[1] / contrast.baseline[1] - 1))
     assert np.diff(found).max() < 0.15
     assert found[-1] == pytest.approx(0.5, abs=0.1)
+
+
+def test_what_a_contrast_has_left_is_found_and_added():
+    baseline, followup, *fractions = _two_contrasts(0.70)  # 6 %
+    whole = compare_contrast(baseline, followup, _pure(fractions), NO_NUCLEI, 1.6)
+    half = replace(whole, followup=(whole.baseline + whole.followup) / 2)
+    left = [half.even_out(image, own) for image, own in ((baseline, half.baseline), (followup, half.followup))]
+    added = compare_contrast(*left, _pure(fractions), NO_NUCLEI, 1.6, evened=half)
+    differences = [contrast.followup - contrast.baseline for contrast in (whole, added)]
+    np.testing.assert_allclose(differences[1], differences[0], atol=0.003)
+    assert differences[1][1] > 1.8 * (half.followup - half.baseline)[1]
 
 
 def test_same_contrast_is_left_alone():

@@ -208,7 +208,11 @@ def test_a_damaged_run_json_is_one_sentence(trial, tmp_path, capsys):
 def test_the_description_tells_which_tables_it_was_made_from(out):
     told = json.loads((out / "define.json").read_text())
     assert set(told["madeFrom"]) == {"volumes.tsv", "atrophy.tsv"}
-    assert set(told["codelists"]["NVTESTCD"]) == {one["NVTESTCD"] for one in read(out, "nv")} | {"LESVOL", "THPCHG", "LVPCHG"}
+    assert set(told["codelists"]["NVTESTCD"]) == {one["NVTESTCD"] for one in read(out, "nv")} | {
+        "LESVOL",
+        "THPCHG",
+        "LVPCHG",
+    }
     used = {re.sub(r"\d$", "", one["QNAM"]) for one in read(out, "suppnv")}
     assert used <= set(told["codelists"]["QNAM"])
     assert "claims no conformance" in told["note"]
