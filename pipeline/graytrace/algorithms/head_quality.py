@@ -9,13 +9,15 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from graytrace.arrays import Image, Mask, Vector
+from graytrace.algorithms.distance import distance_to
+from graytrace.algorithms.grids import voxel_sizes_mm
+from graytrace.arrays import Affine, Image, Mask, Vector
 
 # "by hand" here: set while the metric was written, with no comparison of values on record
 _ENOUGH_VOXELS, _ENOUGH_OF_HEAD = 200, 500  # by hand: for a mean of air; for a median or share of head
 _THIN_MM = 2.0  # by hand: distance of the voxels that count, enough for means of large regions
-_HEAD_BLUR_MM, _HEAD_LEVEL = 2.0, 0.15  # by hand, of white matter: scalp is brighter, noise of air is darker
-_NEAR_HEAD_MM = 10.0  # by hand: blur, hair and cushions are no air
+_NEAR_SKULL_MM = 16.0  # by hand: bone and scalp reach so far beyond the intracranial space, where no muscle lies
+_ABOVE_FACE_MM = 20.0  # by hand; above the middle of the intracranial space: face, ears and muscles lie below
 _LEAST_FILLED = 0.5  # of air that is not zero: with less a tool has set it to zero
 _OUTSIDE_MM = (3.0, 15.0)  # by hand: bone and scalp of any head lie there
 _ANY_TISSUE = 0.1  # by hand, of white matter
@@ -48,38 +50,45 @@ def measure_entropy_focus(image: Image) -> float | None:
     return float(-(b * np.log(b)).sum(dtype=np.float64) / (root * np.log(root)))
 
 
-def measure_ghosting_percent(image: Image, voxel_mm: Vector) -> float | None:
-    """Ghosting: how much brighter the air beside the head is than the air in the corners. Lower is better.
+def measure_ghosting_percent(image: Image, intracranial_mask: Mask, voxel_to_ras: Affine) -> float | None:
+    """Ghosting: how much brighter the air beside the skull is than the air in the corners. Lower is better.
 
-    ``100 * max over axes (mean(air beside the head along the axis) - mean(air in corners))``, percent of white matter.
+    ``100 * max over axes (mean(air beside the skull along the axis) - mean(air in corners))``, percent of white matter.
     A ghost is a copy of the head shifted along one axis, so corners have none (Giannelli et al. 2010,
-    as ghost-to-signal ratio).
+    as ghost-to-signal ratio).  Air is what lies far enough from the upper half of the skull, whatever its brightness:
+    a strong ghost that passes for head would not be seen.
 
     Parameters
     ----------
     image : (X, Y, Z) array-like
         White matter = 1.
-    voxel_mm : (3,) array-like
-        Edges of a voxel, mm.
+    intracranial_mask : (X, Y, Z) bool array-like
+    voxel_to_ras : (4, 4) array-like
+        Voxel indices to RAS mm.
 
     Returns
     -------
     float or None
         Percent of white matter; None where the air has been set to zero or there is none.
     """
-    coarse = tuple(max(1, round(_THIN_MM / float(edge))) for edge in voxel_mm)
-    thin = np.asarray(image, dtype=np.float32)[tuple(slice(None, None, step) for step in coarse)]
-    edge_mm = np.asarray(voxel_mm) * coarse
-    head = ndimage.gaussian_filter(thin, _HEAD_BLUR_MM / edge_mm) > _HEAD_LEVEL
-    near = ndimage.distance_transform_edt(~head, sampling=edge_mm) < _NEAR_HEAD_MM
+    affine = np.asarray(voxel_to_ras, dtype=float)
+    sizes_mm = voxel_sizes_mm(affine)
+    thin, mask, edge_mm = _thin(image, intracranial_mask, sizes_mm)
+    if not mask.any():
+        return None
+    upwards_mm = affine[2, :3] * np.rint(edge_mm / sizes_mm)  # for a step along each axis
+    x, y, z = (np.arange(count) * mm for count, mm in zip(thin.shape, upwards_mm, strict=True))
+    height = x[:, None, None] + y[:, None] + z
+    above = height > height[mask].mean() + _ABOVE_FACE_MM
+    near = distance_to(mask, edge_mm, _NEAR_SKULL_MM) < _NEAR_SKULL_MM
     shadows = [np.broadcast_to(near.any(axis, keepdims=True), near.shape) for axis in range(3)]
-    corners = thin[~(shadows[0] | shadows[1] | shadows[2])]
+    corners = thin[above & ~(shadows[0] | shadows[1] | shadows[2])]
     if corners.size < _ENOUGH_VOXELS or np.count_nonzero(corners) < _LEAST_FILLED * corners.size:
         return None
     beside = []
     for axis, shadow in enumerate(shadows):
         others = [shadows[other] for other in range(3) if other != axis]
-        values = thin[shadow & ~near & ~others[0] & ~others[1]]
+        values = thin[above & shadow & ~near & ~others[0] & ~others[1]]
         if values.size >= _ENOUGH_VOXELS and np.count_nonzero(values) >= _LEAST_FILLED * values.size:
             beside.append(float(values.mean()))
     return 100 * (max(beside) - float(corners.mean())) if beside else None

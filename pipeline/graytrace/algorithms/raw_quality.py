@@ -12,6 +12,7 @@ from graytrace.arrays import Image, Mask, Vector
 _LEAST_AREA_MM2 = 3000.0  # by hand: of a slice through the brain, so that its mean hardly depends on single sulci
 _CUBIC = 5  # slices: one, and two on each side of it
 _REPEATED = 0.1  # by hand: of the usual difference of neighboring slices; noise alone makes more
+_DARK = 0.2  # by hand: of the brightest slice on either side
 _TOP = 0.002  # by hand: of the largest intensity, a level or so of a scan that was cut off and then rescaled
 _TAILS = (1.0, 99.0)  # percentiles between which levels are counted: vessels and air in the mask make more of them
 _ENOUGH_VOXELS = 500  # by hand: for a share of a percent
@@ -78,6 +79,30 @@ def count_repeated_slices(image: Image, brain_mask: Mask, voxel_mm: Vector) -> i
         apart = _means(np.abs(np.diff(slices, axis=0)), common, count)[count > 0]
         counts += [np.count_nonzero(apart < _REPEATED * np.percentile(apart, 75))] if apart.size else []
     return int(max(counts)) if counts else None
+
+
+def count_dark_slices(image: Image) -> int:
+    """Slices that are black, or nearly so, between brighter ones, along the worst axis. 0 is good.
+
+    Counted where a slice's mean is below a fifth of the brightest slice on either side of it: a head has no such gap.
+    Where a slice is black, the brain beyond it is lost with the slice. Our own definition.
+
+    Parameters
+    ----------
+    image : (X, Y, Z) array-like
+        Any unit; what is negative counts as black.
+
+    Returns
+    -------
+    int
+    """
+    image = np.maximum(np.asarray(image, dtype=np.float32), 0)
+    counts = []
+    for axis in range(3):
+        means = image.mean(tuple(other for other in range(3) if other != axis), dtype=np.float64)
+        before, after = np.maximum.accumulate(means), np.maximum.accumulate(means[::-1])[::-1]
+        counts.append(np.count_nonzero(means < _DARK * np.minimum(before, after)))
+    return int(max(counts))
 
 
 def _along_axes(image: Image, mask: Mask, voxel_mm: Vector) -> Iterator[tuple[Image, Mask]]:
@@ -159,6 +184,7 @@ def count_gray_levels(image: Image, brain_mask: Mask) -> int | None:
 RAW_METRICS: Mapping[str, Callable[[Image, Mask, Vector], float | None]] = {
     "slice_step_percent": measure_slice_step_percent,
     "repeated_slices": count_repeated_slices,
+    "dark_slices": lambda image, *_: count_dark_slices(image),
     "clipped_percent": lambda image, brain_mask, _: measure_clipped_percent(image, brain_mask),
     "gray_levels": lambda image, brain_mask, _: count_gray_levels(image, brain_mask),
 }

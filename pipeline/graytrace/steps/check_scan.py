@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> None:
             measures["head_outside_percent"] = head_quality.measure_head_outside_percent(shown, icv, sizes_mm)
             measures["rim_ratio"] = head_quality.measure_rim_ratio(shown, icv, sizes_mm)
             measures["entropy_focus"] = head_quality.measure_entropy_focus(raw)
-            measures["ghosting_percent"] = head_quality.measure_ghosting_percent(raw / white, sizes_mm)
+            measures["ghosting_percent"] = head_quality.measure_ghosting_percent(raw / white, icv, image.voxel_to_ras)
         return Outcome(
             files={"borders": path},
             measures={name: value for name, value in measures.items() if value is not None},

@@ -87,19 +87,39 @@ def test_blur_widens_the_border_and_noise_hardly_does():
     assert blurred > 1.2 * sharp
 
 
-def test_a_ghost_is_seen_beside_the_head_and_noise_is_none():
-    image, *_ = scan(noise=0.01)
-    image = np.abs(np.pad(image, 14))
+@pytest.fixture(scope="module")
+def in_air():
+    """A head in noisy air, its intracranial mask, and the way to RAS mm."""
+    image, white, gray, _ = scan(noise=0.01)
+    image, mask = np.abs(np.pad(image, 14)), np.pad(white + gray > 0.5, 14)
     image += 0.01 * np.abs(np.random.default_rng(2).normal(size=image.shape)).astype(np.float32)
-    clean = measure_ghosting_percent(image, SIZES)
-    ghost = measure_ghosting_percent(image + 0.05 * np.roll(image, image.shape[1] // 2, axis=1), SIZES)
-    assert abs(clean) < 0.2
-    assert ghost > clean + 0.5
+    return image, mask, np.diag([*SIZES, 1.0])
 
 
-def test_air_that_was_set_to_zero_tells_nothing_of_ghosts():
-    image, *_ = scan()
-    assert measure_ghosting_percent(np.where(image > 0.1, image, 0), SIZES) is None
+def test_a_clean_head_has_no_ghost(in_air):
+    assert abs(measure_ghosting_percent(*in_air)) < 0.3
+
+
+@pytest.mark.parametrize("strength", [0.05, 0.2, 0.6])
+@pytest.mark.parametrize("axis", [0, 1])
+def test_a_ghost_is_seen_however_strong(in_air, axis, strength):
+    image, mask, affine = in_air
+    ghost = image + strength * np.roll(image, image.shape[axis] // 2, axis=axis)
+    assert measure_ghosting_percent(ghost, mask, affine) > 20 * strength
+
+
+def test_ghosts_are_sought_above_the_face_whichever_way_the_scan_is_stored(in_air):
+    image, mask, affine = in_air
+    ghost = image + 0.1 * np.roll(image, image.shape[1] // 2, axis=1)
+    as_stored = measure_ghosting_percent(ghost, mask, affine)
+    turned = np.diag([1.0, 1.0, -1.0, 1.0]) @ affine
+    assert measure_ghosting_percent(ghost[:, :, ::-1], mask[:, :, ::-1], turned) == pytest.approx(as_stored, rel=0.05)
+
+
+def test_air_that_was_set_to_zero_tells_nothing_of_ghosts(in_air):
+    image, mask, affine = in_air
+    assert measure_ghosting_percent(np.where(image > 0.1, image, 0), mask, affine) is None
+    assert measure_ghosting_percent(image, np.zeros_like(mask), affine) is None
 
 
 def test_spread_energy_raises_the_entropy_focus():

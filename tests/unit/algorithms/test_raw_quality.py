@@ -4,6 +4,7 @@ from scipy import ndimage
 
 from graytrace.algorithms.raw_quality import (
     RAW_METRICS,
+    count_dark_slices,
     count_gray_levels,
     count_repeated_slices,
     measure_clipped_percent,
@@ -35,6 +36,7 @@ def test_a_clean_head_is_within_every_limit(head):
     found = {name: measure(*head, MM) for name, measure in RAW_METRICS.items()}
     assert found["slice_step_percent"] < LIMIT_STEP / 2
     assert found["repeated_slices"] == 0
+    assert found["dark_slices"] == 0
     assert found["clipped_percent"] < LIMIT_CLIPPED / 10
     assert found["gray_levels"] > 3 * LIMIT_LEVELS
 
@@ -67,6 +69,20 @@ def test_smooth_slices_are_not_repeated_ones(head):
     assert count_repeated_slices(np.rint(ndimage.gaussian_filter(image, 2)), brain, MM) == 0
 
 
+@pytest.mark.parametrize("count", [1, 5])
+@pytest.mark.parametrize("first", [14, 45])
+def test_black_slices_are_counted_wherever_they_cut_the_brain(head, axis, count, first):
+    image = np.moveaxis(head[0].copy(), axis, 0)
+    image[first : first + count] = 0
+    assert count_dark_slices(np.moveaxis(image, 0, axis)) == count
+
+
+def test_air_and_rows_of_zeros_beyond_the_head_are_no_dark_slices(head):
+    image = np.pad(np.where(head[0] > 200, head[0], 0), 9)
+    assert count_dark_slices(image) == 0
+    assert count_dark_slices(-image) == 0
+
+
 @pytest.mark.parametrize("top", [720, 600])
 @pytest.mark.parametrize("factor", [1.0, 0.37])
 def test_intensities_that_were_cut_off_pile_up(head, top, factor):
@@ -83,10 +99,11 @@ def test_few_levels_are_counted(head, levels, is_coarse):
 
 def test_without_a_brain_nothing_is_told(head):
     image, brain = head
-    assert [measure(image, np.zeros_like(brain), MM) for measure in RAW_METRICS.values()] == [None] * len(RAW_METRICS)
     speck = np.zeros_like(brain)
     speck[30, 30, 30] = True
-    assert [measure(image, speck, MM) for measure in RAW_METRICS.values()] == [None] * len(RAW_METRICS)
+    of_the_brain = [measure for name, measure in RAW_METRICS.items() if name != "dark_slices"]
+    for mask in (np.zeros_like(brain), speck):
+        assert [measure(image, mask, MM) for measure in of_the_brain] == [None] * len(of_the_brain)
 
 
 def test_an_image_of_zeros_is_no_error(head):
