@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 from alterations import Alter, Do, at_both, change_some, fill_part, random_numbers, shift_by
-from fault_study import BASELINE, EXCLUDED, FOLLOWUP, LESIONED, PACKAGE, TARGET, Fault, Slot, environment
+from fault_study import BASELINE, EXCLUDED, FOLLOWUP, LESIONED, PACKAGE, ROOT, TARGET, Fault, Slot, environment
 
 from graytrace.records import read_record, write_record
 
@@ -181,8 +181,11 @@ def _killed(slot: Slot) -> None:
 
 
 def _weights(slot: Slot) -> None:
-    """In a copy of the package, whose code is the same; the target's follow-up is to be done again."""
-    shutil.copytree(PACKAGE, slot.root / "pipeline", ignore=shutil.ignore_patterns("__pycache__"))
+    """In a copy of the checkout, whose code is the same; the target's follow-up is to be done again."""
+    for name in (PACKAGE.name, "profiles", "containers"):
+        shutil.copytree(ROOT / name, slot.root / name, ignore=shutil.ignore_patterns("__pycache__"))
+    for name in ("Snakefile", "config.yaml"):
+        shutil.copy(ROOT / name, slot.root)
     weights = max((slot.root / "pipeline").rglob("*.onnx"), key=lambda path: path.stat().st_size)
     content = bytearray(weights.read_bytes())
     content[len(content) // 2 : len(content) // 2 + 4096] = b"\0" * 4096
