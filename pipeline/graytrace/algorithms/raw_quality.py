@@ -13,6 +13,7 @@ _LEAST_AREA_MM2 = 3000.0  # by hand: of a slice through the brain, so that its m
 _CUBIC = 5  # slices: one, and two on each side of it
 _REPEATED = 0.1  # by hand: of the usual difference of neighboring slices; noise alone makes more
 _DARK = 0.2  # by hand: of the brightest slice on either side
+_WITHIN = 0.1  # by hand: of the brightest slice of all; what is darker on one side is air with a speck of signal
 _TOP = 0.002  # by hand: of the largest intensity, a level or so of a scan that was cut off and then rescaled
 _TAILS = (1.0, 99.0)  # percentiles between which levels are counted: vessels and air in the mask make more of them
 _ENOUGH_VOXELS = 500  # by hand: for a share of a percent
@@ -84,7 +85,8 @@ def count_repeated_slices(image: Image, brain_mask: Mask, voxel_mm: Vector) -> i
 def count_dark_slices(image: Image) -> int:
     """Slices that are black, or nearly so, between brighter ones, along the worst axis. 0 is good.
 
-    Counted where a slice's mean is below a fifth of the brightest slice on either side of it: a head has no such gap.
+    Counted where a slice's mean is below a fifth of the brightest slice on either side of it, and these are no air: a
+    head has no such gap.
     Where a slice is black, the brain beyond it is lost with the slice. Our own definition.
 
     Parameters
@@ -101,7 +103,8 @@ def count_dark_slices(image: Image) -> int:
     for axis in range(3):
         means = image.mean(tuple(other for other in range(3) if other != axis), dtype=np.float64)
         before, after = np.maximum.accumulate(means), np.maximum.accumulate(means[::-1])[::-1]
-        counts.append(np.count_nonzero(means < _DARK * np.minimum(before, after)))
+        around = np.minimum(before, after)
+        counts.append(np.count_nonzero((means < _DARK * around) & (around > _WITHIN * means.max())))
     return int(max(counts))
 
 

@@ -81,6 +81,8 @@ def test_air_and_rows_of_zeros_beyond_the_head_are_no_dark_slices(head):
     image = np.pad(np.where(head[0] > 200, head[0], 0), 9)
     assert count_dark_slices(image) == 0
     assert count_dark_slices(-image) == 0
+    image[2, 40, 40] = image[-4, 40, 40] = 700  # a speck in the air
+    assert count_dark_slices(image) == 0
 
 
 @pytest.mark.parametrize("top", [720, 600])
