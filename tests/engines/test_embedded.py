@@ -1,4 +1,5 @@
 import json
+import shutil
 
 import nibabel as nib
 import numpy as np
@@ -94,6 +95,17 @@ def test_weights_that_are_gone_or_damaged_are_an_error_of_the_machinery(tmp_path
     (tmp_path / "bad.onnx").write_bytes(b"no network")
     with pytest.raises(ToolError, match="cannot load"):
         load_network(tmp_path / "bad.onnx")
+
+
+def test_weights_of_which_a_part_was_lost_are_not_used(tmp_path):
+    content = bytearray(network.WEIGHTS.read_bytes())
+    content[len(content) // 2 : len(content) // 2 + 4096] = bytes(4096)
+    weights = tmp_path / network.WEIGHTS.name
+    weights.write_bytes(content)
+    load_network(weights)  # onnxruntime has nothing against them
+    shutil.copy(network.WEIGHTS.with_name("SHA256SUMS"), tmp_path)
+    with pytest.raises(ToolError, match=r"are damaged .* install Graytrace again"):
+        load_network(weights)
 
 
 def test_the_network_gives_the_same_numbers_each_time():

@@ -9,8 +9,10 @@ import numpy as np
 
 from graytrace.algorithms.structures import Batch, Predict
 from graytrace.errors import ToolError
+from graytrace.files import file_sha256
 
 WEIGHTS = Path(__file__).resolve().parent / "weights" / "structures.onnx"
+_DIGESTS = "SHA256SUMS"
 
 
 def load_network(weights: Path = WEIGHTS) -> Predict:
@@ -19,7 +21,7 @@ def load_network(weights: Path = WEIGHTS) -> Predict:
     Parameters
     ----------
     weights : Path
-        ONNX file.
+        ONNX file. Where SHA256SUMS beside it names it, its bytes must be those.
 
     Returns
     -------
@@ -29,12 +31,19 @@ def load_network(weights: Path = WEIGHTS) -> Predict:
     Raises
     ------
     ToolError
-        The weights are not there or onnxruntime refuses them.
+        The weights are not there, are damaged, or onnxruntime refuses them.
     """
     import onnxruntime  # noqa: PLC0415 - slow to import and not needed by every engine
 
     if not weights.is_file():
         raise ToolError(f"The network's weights {weights} are not there: install Graytrace again.")
+    # onnxruntime takes weights of which a part was lost, and finds almost the same
+    expected, digest = _read_digest(weights), file_sha256(weights)
+    if expected not in {None, digest}:
+        raise ToolError(
+            f"The network's weights {weights} are damaged (SHA-256 {digest}, expected {expected}): "
+            "install Graytrace again."
+        )
     options = onnxruntime.SessionOptions()
     # measured: three threads change the last digits (4e-6 of the logits), so all machines take one
     options.intra_op_num_threads = 1
@@ -51,3 +60,10 @@ def load_network(weights: Path = WEIGHTS) -> Predict:
         return np.asarray(session.run(None, {name: np.ascontiguousarray(image, dtype=np.float32)})[0])
 
     return predict
+
+
+def _read_digest(weights: Path) -> str | None:
+    """The SHA-256 that the list beside the weights has for them; None where there is no list or it has none."""
+    digests = weights.with_name(_DIGESTS)
+    lines = digests.read_text(encoding="utf-8").splitlines() if digests.is_file() else []
+    return next((line.split()[0] for line in lines if line.split()[1:] == [weights.name]), None)
