@@ -9,7 +9,6 @@ from __future__ import annotations
 import numpy as np
 from scipy import ndimage
 
-from graytrace.algorithms.distance import distance_to
 from graytrace.algorithms.grids import voxel_sizes_mm
 from graytrace.arrays import Affine, Image, Mask, Vector
 
@@ -80,7 +79,7 @@ def measure_ghosting_percent(image: Image, intracranial_mask: Mask, voxel_to_ras
     x, y, z = (np.arange(count) * mm for count, mm in zip(thin.shape, upwards_mm, strict=True))
     height = x[:, None, None] + y[:, None] + z
     above = height > height[mask].mean() + _ABOVE_FACE_MM
-    near = distance_to(mask, edge_mm, _NEAR_SKULL_MM) < _NEAR_SKULL_MM
+    near = ndimage.distance_transform_edt(~mask, sampling=edge_mm) < _NEAR_SKULL_MM
     shadows = [np.broadcast_to(near.any(axis, keepdims=True), near.shape) for axis in range(3)]
     corners = thin[above & ~(shadows[0] | shadows[1] | shadows[2])]
     if corners.size < _ENOUGH_VOXELS or np.count_nonzero(corners) < _LEAST_FILLED * corners.size:
