@@ -75,7 +75,7 @@ def measure_ghosting_percent(image: Image, intracranial_mask: Mask, voxel_to_ras
     thin, mask, edge_mm = _thin(image, intracranial_mask, sizes_mm)
     if not mask.any():
         return None
-    upwards_mm = affine[2, :3] * np.rint(edge_mm / sizes_mm)  # for a step along each axis
+    upwards_mm = affine[2, :3] / sizes_mm * edge_mm  # for a step along each axis
     x, y, z = (np.arange(count) * mm for count, mm in zip(thin.shape, upwards_mm, strict=True))
     height = x[:, None, None] + y[:, None] + z
     above = height > height[mask].mean() + _ABOVE_FACE_MM

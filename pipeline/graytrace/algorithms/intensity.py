@@ -129,7 +129,7 @@ def compare_contrast(
     nuclei with more weight because they were right more often, is shrunk by what blocks of the brain say differently
     (James and Stein 1961), so that it fades to nothing where it can't be told from the texture of tissue.
 
-    Of a contrast about three quarters are found: pure voxels are mixed a little, cortex near fluid less with white
+    Of a contrast about two thirds are found: pure voxels are mixed a little, cortex near fluid less with white
     matter than cortex beside it.  So what was found before is taken out first, and what is left is added to it.
 
     Parameters

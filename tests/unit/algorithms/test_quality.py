@@ -97,7 +97,7 @@ def in_air():
 
 
 def test_a_clean_head_has_no_ghost(in_air):
-    assert abs(measure_ghosting_percent(*in_air)) < 0.3
+    assert abs(measure_ghosting_percent(*in_air)) < 0.2
 
 
 @pytest.mark.parametrize("strength", [0.05, 0.2, 0.6])

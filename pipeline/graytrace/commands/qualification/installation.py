@@ -13,14 +13,13 @@ from pathlib import Path
 from packaging.requirements import InvalidRequirement, Requirement
 from packaging.specifiers import SpecifierSet
 
-from graytrace.engines.embedded.network import WEIGHTS
+from graytrace.engines.embedded.network import WEIGHTS, read_digest
 from graytrace.errors import ConfigError
 from graytrace.files import file_sha256, text_sha256
 from graytrace.results.qualification import Check, Package
 from graytrace.workflow.project import PACKAGE, PROJECT
 
 PINS = PROJECT / "requirements" / "runtime.txt"
-DIGESTS = WEIGHTS.parent / "SHA256SUMS"
 _NAMED = 3
 _NOT_INSTALLED = "not installed"
 
@@ -136,7 +135,7 @@ def _check_own() -> list[Check]:
     found = f"{own.files - own.changed} of {own.files} files as installed" if is_wheel else "a checkout: no record"
     told = f"{found}; SHA-256 of all of them {digest_package(PACKAGE)}"
     is_whole = own.files > 0 and not own.changed
-    expected = next((line.split()[0] for line in _read_lines(DIGESTS) if line.endswith(WEIGHTS.name)), "")
+    expected = read_digest(WEIGHTS)
     digest = file_sha256(WEIGHTS) if WEIGHTS.is_file() else "not there"
     return [
         Check("IQ-4", "Graytrace's own files", "as released", told, is_whole if is_wheel else None),
@@ -148,10 +147,6 @@ def digest_package(folder: Path) -> str:
     """SHA-256 of the names and bytes of a package's files, without what Python compiles from them."""
     files = [path for path in sorted(folder.rglob("*")) if path.is_file() and "__pycache__" not in path.parts]
     return text_sha256("\n".join(f"{path.relative_to(folder).as_posix()} {file_sha256(path)}" for path in files))
-
-
-def _read_lines(path: Path) -> list[str]:
-    return path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
 
 
 def _list(names: Sequence[str]) -> str:

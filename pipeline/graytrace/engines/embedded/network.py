@@ -38,7 +38,7 @@ def load_network(weights: Path = WEIGHTS) -> Predict:
     if not weights.is_file():
         raise ToolError(f"The network's weights {weights} are not there: install Graytrace again.")
     # onnxruntime takes weights of which a part was lost, and finds almost the same
-    expected, digest = _read_digest(weights), file_sha256(weights)
+    expected, digest = read_digest(weights), file_sha256(weights)
     if expected not in {None, digest}:
         raise ToolError(
             f"The network's weights {weights} are damaged (SHA-256 {digest}, expected {expected}): "
@@ -62,8 +62,8 @@ def load_network(weights: Path = WEIGHTS) -> Predict:
     return predict
 
 
-def _read_digest(weights: Path) -> str | None:
-    """The SHA-256 that the list beside the weights has for them; None where there is no list or it has none."""
+def read_digest(weights: Path) -> str | None:
+    """The SHA-256 that SHA256SUMS beside the weights has for them; None where there is no list or it has none."""
     digests = weights.with_name(_DIGESTS)
     lines = digests.read_text(encoding="utf-8").splitlines() if digests.is_file() else []
     return next((line.split()[0] for line in lines if line.split()[1:] == [weights.name]), None)
