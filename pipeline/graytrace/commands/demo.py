@@ -33,7 +33,7 @@ from graytrace.workflow.project import PACKAGE, SNAKEFILE
 from graytrace.workflow.watching import Screen, TimeLeft, format_left, last_lines, look_at
 
 _LOOK_EVERY_SECONDS = 1.0
-_VOXEL_MM = 1.5  # the first row comes a minute earlier than at 1 mm; changes are read less exactly (docs/scale.md)
+_VOXEL_MM = 1.5  # three fifths of the time that 1 mm takes; changes are read less exactly (docs/scale.md)
 _FEW_CORES = 3  # of which one patient keeps all busy
 _PHANTOM_SHARE = 0.1  # of a patient's CPU time
 _LOG_LINES, _JOB_LOG_LINES = 15, 5
